@@ -1,0 +1,15 @@
+//! Whom the gate believes: trust anchors, and paths from a client's certificate to one of them.
+//!
+//! Paths are built and verified by webpki. This crate bounds what webpki is given, keeps what a cache needs of the
+//! result, and turns its errors into [`PathError`]s with evidence. It opens nothing and takes the time as argument.
+
+mod anchors;
+mod diagnosis;
+mod eku;
+mod path;
+mod path_error;
+
+pub use anchors::{Anchor, AnchorError, Anchors};
+pub use eku::EkuRule;
+pub use path::{CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, Objection, TrustedPath};
+pub use path_error::{PathError, Presented};

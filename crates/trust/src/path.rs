@@ -1,0 +1,177 @@
+//! From a client's certificate to a trust anchor.
+
+use std::cell::RefCell;
+
+use portcullis_identity::{MAX_CERTIFICATE_BYTES, Thumbprint, Validity};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, VerifiedPath};
+
+use crate::anchors::{Anchor, Anchors};
+use crate::diagnosis::Diagnosis;
+use crate::eku::EkuRule;
+use crate::path_error::PathError;
+
+/// Intermediates that a client may present. webpki goes six deep; chains seen have one to three, and some clients add
+/// the root or a cross-certificate. With more, the path is refused before any signature is checked: every
+/// intermediate more is a branch for the search.
+pub const MAX_INTERMEDIATES: usize = 8;
+
+/// Bytes of leaf and intermediates together. rustls takes no certificate message over 64 KiB; callers that do not
+/// come from rustls get the same bound. Over it the path is refused unread.
+pub const MAX_CHAIN_BYTES: usize = 0x1_0000;
+
+/// A path that was verified up to a trust anchor. Only this crate makes one.
+///
+/// It says nothing about possession of the key, nor about revocation. It holds for the [`Anchors`] it was found
+/// with, the [`EkuRule`], the chain as presented, and until [`not_after`](Self::not_after).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustedPath {
+    anchor_index: usize,
+    anchor: Thumbprint,
+    intermediates: usize,
+    not_after: i64,
+}
+
+impl TrustedPath {
+    /// The position of the anchor in the [`Anchors`] that the path was found with.
+    pub const fn anchor_index(&self) -> usize {
+        self.anchor_index
+    }
+
+    /// SHA-256 of the certificate that the anchor was taken from; it means the same in any set of anchors.
+    pub const fn anchor(&self) -> Thumbprint {
+        self.anchor
+    }
+
+    /// How many intermediates lie between leaf and anchor.
+    pub const fn intermediates(&self) -> usize {
+        self.intermediates
+    }
+
+    /// The last second, Unix time, at which every certificate of the path is still valid. The anchor's certificate
+    /// is not among them: an anchor is a name and a key.
+    pub const fn not_after(&self) -> i64 {
+        self.not_after
+    }
+}
+
+/// A path that is verified but for the caller's consent.
+#[non_exhaustive]
+pub struct CandidatePath<'a> {
+    /// The position of its anchor.
+    pub anchor_index: usize,
+    /// Its anchor.
+    pub anchor: &'a Anchor,
+    /// The certificates of the path as webpki found them.
+    pub path: &'a VerifiedPath<'a>,
+}
+
+/// Why a caller does not want a path that is otherwise verified, such as a withdrawn service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The stable code of the refusal, if no other path is found.
+    pub code: &'static str,
+    /// One sentence for the engineer whose certificate is refused.
+    pub message: String,
+}
+
+impl Anchors {
+    /// Finds and verifies a path from `leaf` to one of the anchors at `now`.
+    ///
+    /// `intermediates` may come in any order and with certificates too many. Signatures: every algorithm that webpki
+    /// supports with aws-lc-rs (RSA from 2048 bits, ECDSA on P-256, P-384 and P-521, Ed25519, ML-DSA), never SHA-1.
+    ///
+    /// Trust: leaf and intermediates are hostile; webpki bounds the search at 100 signatures.
+    ///
+    /// # Errors
+    /// No path was found. Of several reasons the one that webpki ranks highest is given: a certificate out of its
+    /// validity before a bad signature, that before a wrong usage, and all before an unknown issuer.
+    pub fn verify_path(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        eku: EkuRule,
+        now: UnixTime,
+    ) -> Result<TrustedPath, PathError> {
+        self.verify_path_where(leaf, intermediates, eku, now, |_| Ok(()))
+    }
+
+    /// As [`verify_path`](Self::verify_path), but goes on searching where `accept` objects to a verified path, so
+    /// that a path through an unwanted anchor does not hide a good one.
+    ///
+    /// # Errors
+    /// As `verify_path`. If there was a verified path and `accept` objected to each, the last objection is given.
+    pub fn verify_path_where(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        eku: EkuRule,
+        now: UnixTime,
+        accept: impl Fn(&CandidatePath<'_>) -> Result<(), Objection>,
+    ) -> Result<TrustedPath, PathError> {
+        check_size(leaf, intermediates)?;
+        let diagnosis = Diagnosis { anchors: self, leaf, intermediates, eku };
+        let end_entity = EndEntityCert::try_from(leaf).map_err(|error| diagnosis.explain(error))?;
+        let objection = RefCell::new(None);
+        let consent = |path: &VerifiedPath<'_>| {
+            let Some((anchor_index, anchor)) = self.anchor_of(path) else { return Err(Error::UnknownIssuer) };
+            accept(&CandidatePath { anchor_index, anchor, path }).map_err(|reason| {
+                objection.replace(Some(reason));
+                Error::UnknownIssuer
+            })
+        };
+        let found = end_entity.verify_for_usage(
+            ALL_VERIFICATION_ALGS,
+            self.trust_anchors(),
+            intermediates,
+            now,
+            eku,
+            None,
+            Some(&consent),
+        );
+        match (found, objection.take()) {
+            (Ok(path), _) => self.trusted(leaf, &path),
+            (Err(_), Some(objection)) => Err(PathError::Unwanted(objection)),
+            (Err(error), None) => Err(diagnosis.explain(error)),
+        }
+    }
+
+    fn trusted(&self, leaf: &CertificateDer<'_>, path: &VerifiedPath<'_>) -> Result<TrustedPath, PathError> {
+        let Some((anchor_index, anchor)) = self.anchor_of(path) else {
+            return Err(PathError::Unverifiable { cause: Error::UnknownIssuer });
+        };
+        let mut not_after = Validity::of_certificate(leaf).map_err(PathError::malformed)?.not_after;
+        let mut intermediates = 0;
+        for certificate in path.intermediate_certificates() {
+            let validity = Validity::of_certificate(&certificate.der()).map_err(PathError::malformed)?;
+            not_after = not_after.min(validity.not_after);
+            intermediates += 1;
+        }
+        Ok(TrustedPath { anchor_index, anchor: anchor.thumbprint, intermediates, not_after })
+    }
+
+    /// webpki gives back a reference into the slice it was given, so comparing addresses finds the position.
+    fn anchor_of(&self, path: &VerifiedPath<'_>) -> Option<(usize, &Anchor)> {
+        let index = self.trust_anchors().iter().position(|anchor| std::ptr::eq(anchor, path.anchor()))?;
+        Some((index, self.get(index)?))
+    }
+}
+
+fn check_size(leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<(), PathError> {
+    if intermediates.len() > MAX_INTERMEDIATES {
+        return Err(PathError::TooManyCertificates {
+            presented: intermediates.len(),
+            limit: MAX_INTERMEDIATES,
+        });
+    }
+    let lengths = || std::iter::once(leaf).chain(intermediates).map(|certificate| certificate.len());
+    let (largest, total) =
+        lengths().fold((0, 0), |(max, sum): (usize, usize), len| (max.max(len), sum + len));
+    if largest > MAX_CERTIFICATE_BYTES {
+        return Err(PathError::TooLarge { bytes: largest, limit: MAX_CERTIFICATE_BYTES });
+    }
+    if total > MAX_CHAIN_BYTES {
+        return Err(PathError::TooLarge { bytes: total, limit: MAX_CHAIN_BYTES });
+    }
+    Ok(())
+}
