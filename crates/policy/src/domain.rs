@@ -1,0 +1,171 @@
+//! Trust domains: who is believed under one server name, and how strictly.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use portcullis_trust::{Anchors, EkuRule};
+
+/// Whether a client certificate is asked for. Ordered from lax to strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// None is asked for.
+    Off,
+    /// Asked for; a peer without one passes as nobody, a peer with a bad one does not pass.
+    Optional,
+    /// No certificate, no passage.
+    Required,
+}
+
+/// What a certificate must be beyond a path to an anchor. Ordered from lax to strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Profile {
+    /// A path is enough.
+    X509,
+    /// A path and at least one PSD2 role.
+    Psd2,
+}
+
+impl Profile {
+    /// The name in configuration, metrics and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X509 => "x509",
+            Self::Psd2 => "psd2",
+        }
+    }
+}
+
+/// How a peer learns that its profile was refused. A bad path is always refused in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// By an alert.
+    Handshake,
+    /// The handshake finishes; every request is answered 403 with the reason.
+    Http,
+}
+
+/// The rules by which the clients of a trust domain are judged.
+#[derive(Debug, Clone)]
+pub struct ClientAuth {
+    /// Whether a certificate is needed.
+    pub mode: Mode,
+    /// What it must be.
+    pub profile: Profile,
+    /// How a refusal is told.
+    pub refusals: Refusals,
+    /// Which extended key usages serve.
+    pub extended_key_usage: EkuRule,
+    /// Whom to believe. Shared by all shards and never written.
+    pub anchors: Arc<Anchors>,
+}
+
+impl PartialEq for ClientAuth {
+    fn eq(&self, other: &Self) -> bool {
+        (self.mode, self.profile, self.refusals, self.extended_key_usage)
+            == (other.mode, other.profile, other.refusals, other.extended_key_usage)
+            && (Arc::ptr_eq(&self.anchors, &other.anchors) || self.anchors == other.anchors)
+    }
+}
+
+impl ClientAuth {
+    /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
+    /// extended key usage. Which anchors are believed is a matter of kind, not of degree.
+    pub fn is_laxer_than(&self, other: &Self) -> bool {
+        let usage = |auth: &Self| match auth.extended_key_usage {
+            EkuRule::AnyTls => 0,
+            _ => 1,
+        };
+        match self.mode.cmp(&other.mode) {
+            Ordering::Less => true,
+            _ if other.mode == Mode::Off => false,
+            _ => self.profile < other.profile || usage(self) < usage(other),
+        }
+    }
+}
+
+/// A name under which a trust domain is reached: a DNS name in lower case, one with a wildcard as its whole first
+/// label, or an address literal (no SNI carries one, but `Host` does).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostName {
+    /// `api.bank.example` or `192.0.2.1`.
+    Exact(String),
+    /// What follows `*`, dot included: `.bank.example`.
+    Wildcard(String),
+}
+
+impl HostName {
+    /// Reads a configured name or one of a certificate's subjectAltName. Case does not matter.
+    pub fn new(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        match name.strip_prefix('*') {
+            Some(rest) if rest.starts_with('.') => Self::Wildcard(rest.to_owned()),
+            _ => Self::Exact(name),
+        }
+    }
+
+    /// Whether `host` (lower case, no port) is this name. A wildcard stands for exactly one label.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == host,
+            Self::Wildcard(suffix) => host
+                .strip_suffix(suffix.as_str())
+                .is_some_and(|label| !label.is_empty() && !label.contains('.')),
+        }
+    }
+}
+
+/// What one server name of one listener asks of its clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustDomain {
+    /// Listener and first server name, as `listener/name`: stable across reloads, used in records.
+    pub name: String,
+    /// The names that belong to it.
+    pub hosts: Vec<HostName>,
+    /// The rules.
+    pub client_auth: ClientAuth,
+}
+
+impl TrustDomain {
+    /// Whether a request for `host` (lower case, no port) belongs here.
+    pub fn serves(&self, host: &str) -> bool {
+        self.hosts.iter().any(|name| name.matches(host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth(mode: Mode, profile: Profile, extended_key_usage: EkuRule) -> ClientAuth {
+        let refusals = Refusals::Handshake;
+        ClientAuth { mode, profile, refusals, extended_key_usage, anchors: Arc::default() }
+    }
+
+    #[test]
+    fn laxity_is_judged_in_each_respect() {
+        let strict = auth(Mode::Required, Profile::Psd2, EkuRule::ClientAuth);
+        for lax in [
+            auth(Mode::Optional, Profile::Psd2, EkuRule::ClientAuth),
+            auth(Mode::Off, Profile::Psd2, EkuRule::ClientAuth),
+            auth(Mode::Required, Profile::X509, EkuRule::ClientAuth),
+            auth(Mode::Required, Profile::Psd2, EkuRule::AnyTls),
+        ] {
+            assert!(lax.is_laxer_than(&strict));
+        }
+        assert!(!strict.is_laxer_than(&strict));
+        assert!(!strict.is_laxer_than(&auth(Mode::Off, Profile::X509, EkuRule::AnyTls)));
+        // Nothing is asked where the mode is off, so there is nothing to fall short of.
+        let off = auth(Mode::Off, Profile::X509, EkuRule::AnyTls);
+        assert!(!off.is_laxer_than(&auth(Mode::Off, Profile::Psd2, EkuRule::ClientAuth)));
+    }
+
+    #[test]
+    fn a_wildcard_is_one_label() {
+        let name = HostName::new("*.Bank.example");
+        assert!(name.matches("api.bank.example"));
+        assert!(!name.matches("bank.example"));
+        assert!(!name.matches(".bank.example"));
+        assert!(!name.matches("a.b.bank.example"));
+        assert!(!name.matches("apibank.example"));
+        assert!(HostName::new("Api.Bank.Example").matches("api.bank.example"));
+    }
+}

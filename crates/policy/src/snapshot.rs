@@ -1,0 +1,63 @@
+//! The whole that a decision reads.
+
+use crate::{RouteTable, TrustDomain};
+
+/// Counts publications; a shard compares it to see that something is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Generation(u64);
+
+/// The place of a trust domain in a [`Snapshot`]. Holds within one snapshot only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DomainId(usize);
+
+/// Trust domains and routes, immutable once published.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    generation: Generation,
+    domains: Vec<(TrustDomain, Generation)>,
+    routes: RouteTable,
+}
+
+impl Snapshot {
+    /// A snapshot to be published after `previous`. A domain that did not change keeps the generation it had, so
+    /// that the connections judged under it need not be judged anew.
+    pub fn after(previous: &Self, domains: Vec<TrustDomain>, routes: RouteTable) -> Self {
+        let generation = Generation(previous.generation.0 + 1);
+        let since = |domain: &TrustDomain| {
+            let before = previous.domains.iter().find(|(old, _)| old == domain);
+            before.map_or(generation, |(_, since)| *since)
+        };
+        let domains =
+            domains.into_iter().map(|domain| (since(&domain), domain)).map(|(g, d)| (d, g)).collect();
+        Self { generation, domains, routes }
+    }
+
+    /// The generation of the whole.
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// All trust domains with their ids.
+    pub fn domains(&self) -> impl Iterator<Item = (DomainId, &TrustDomain)> {
+        self.domains.iter().enumerate().map(|(index, (domain, _))| (DomainId(index), domain))
+    }
+
+    /// The domain and the generation since which it is as it is.
+    ///
+    /// # Panics
+    /// With an id of another snapshot that had more domains.
+    pub fn domain(&self, id: DomainId) -> (&TrustDomain, Generation) {
+        let (domain, since) = &self.domains[id.0];
+        (domain, *since)
+    }
+
+    /// The domain of that name, as a connection of an earlier generation looks for its own.
+    pub fn domain_named(&self, name: &str) -> Option<DomainId> {
+        self.domains.iter().position(|(domain, _)| domain.name == name).map(DomainId)
+    }
+
+    /// The routes.
+    pub const fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+}
