@@ -1,0 +1,175 @@
+//! From an accepted socket to a finished handshake.
+
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use portcullis_telemetry::{HandshakeKind, TlsVersion};
+use rustls::{
+    ProtocolVersion, ServerConfig,
+    server::{Accepted, Acceptor},
+};
+
+use crate::{Activity, ClientJudge, HandshakeFailure, Socket, TlsStream, judge::JudgeContext};
+
+/// A fatal `unrecognized_name` alert as a plaintext record (RFC 8446 5.1, 6; RFC 6066 3). No keys exist yet, and
+/// rustls has no way to send this one.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// A connection whose ClientHello was read, whole, and nothing was answered.
+#[derive(Debug)]
+pub struct ClientHello {
+    accepted: Accepted,
+    socket: Socket,
+    rest: Ciphertext,
+}
+
+/// Ciphertext that was read and not yet taken by rustls.
+#[derive(Debug, Default)]
+pub(crate) struct Ciphertext {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) taken: usize,
+}
+
+impl Ciphertext {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken == self.buffer.len()
+    }
+
+    /// Hands as much as it takes to `reader`, such as `read_tls`.
+    pub(crate) fn feed(
+        &mut self,
+        reader: impl FnOnce(&mut dyn io::Read) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        self.taken += reader(&mut &self.buffer[self.taken..])?;
+        Ok(())
+    }
+}
+
+/// A finished handshake.
+#[derive(Debug)]
+pub struct Handshaken {
+    /// The stream, ready for application data. The client's certificates are with it.
+    pub stream: TlsStream,
+    /// The protocol version.
+    pub version: TlsVersion,
+    /// Whether the client's key was proved now or in an earlier handshake.
+    pub kind: HandshakeKind,
+    /// Whether ALPN chose `h2`.
+    pub is_h2: bool,
+}
+
+impl ClientHello {
+    /// Reads the ClientHello, however it is cut into records and segments. The caller keeps the deadline.
+    ///
+    /// # Errors
+    /// [`HandshakeFailure`]; the peer was sent the alert that rustls has for it.
+    pub async fn read(mut socket: Socket) -> Result<Self, HandshakeFailure> {
+        let mut acceptor = Acceptor::default();
+        let mut ciphertext = Ciphertext::default();
+        loop {
+            if ciphertext.is_empty() {
+                socket.give_back(ciphertext.buffer);
+                let buffer = poll_fn(|cx| socket.poll_read(cx)).await.map_err(HandshakeFailure::Io)?;
+                if buffer.is_empty() {
+                    return Err(HandshakeFailure::Closed);
+                }
+                ciphertext = Ciphertext { buffer, taken: 0 };
+            }
+            ciphertext.feed(|bytes| acceptor.read_tls(bytes)).map_err(HandshakeFailure::Io)?;
+            match acceptor.accept() {
+                Ok(None) => {}
+                Ok(Some(accepted)) => return Ok(Self { accepted, socket, rest: ciphertext }),
+                Err((error, mut alert)) => {
+                    let mut bytes = Vec::new();
+                    alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
+                    crate::stream::send_last(socket, bytes).await;
+                    return Err(HandshakeFailure::Tls(error));
+                }
+            }
+        }
+    }
+
+    /// The server name that the client asked for (RFC 6066 3), as it wrote it.
+    pub fn server_name(&self) -> Option<String> {
+        self.accepted.client_hello().server_name().map(str::to_owned)
+    }
+
+    /// Ends the handshake for a name that is none of ours.
+    pub async fn refuse_name(self) -> HandshakeFailure {
+        let name = self.server_name().unwrap_or_default();
+        crate::stream::send_last(self.socket, UNRECOGNIZED_NAME.to_vec()).await;
+        HandshakeFailure::UnknownServerName(name)
+    }
+
+    /// Does the handshake with `config`; `judge` is asked for this client and no other. The caller keeps the
+    /// deadline.
+    ///
+    /// # Errors
+    /// [`HandshakeFailure`]; the peer was sent the alert that rustls has for it.
+    pub async fn finish(
+        self,
+        config: Arc<ServerConfig>,
+        judge: Rc<dyn ClientJudge>,
+        activity: Rc<Activity>,
+    ) -> Result<Handshaken, HandshakeFailure> {
+        let tls = match self.accepted.into_connection(config) {
+            Ok(tls) => tls,
+            Err((error, mut alert)) => {
+                let mut bytes = Vec::new();
+                alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
+                crate::stream::send_last(self.socket, bytes).await;
+                return Err(HandshakeFailure::Tls(error));
+            }
+        };
+        let mut stream = TlsStream::new(tls, self.socket, self.rest, activity);
+        let mut context = Some(JudgeContext::new(judge));
+        match poll_fn(|cx| poll_handshake(&mut stream, &mut context, cx)).await {
+            Ok(()) => Ok(Handshaken::of(stream)),
+            Err(failure) => {
+                stream.close().await;
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn poll_handshake(
+    stream: &mut TlsStream,
+    context: &mut Option<JudgeContext>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), HandshakeFailure>> {
+    loop {
+        // Output is begun but not waited for: the read behind it goes to the kernel in the same submission.
+        if let Poll::Ready(Err(error)) = stream.poll_send(cx) {
+            return Poll::Ready(Err(HandshakeFailure::Io(error)));
+        }
+        if !stream.is_handshaking() {
+            return Poll::Ready(Ok(()));
+        }
+        if !ready!(stream.poll_ciphertext(cx)).map_err(HandshakeFailure::Io)? {
+            return Poll::Ready(Err(HandshakeFailure::Closed));
+        }
+        JudgeContext::during(context, || stream.process()).map_err(HandshakeFailure::Tls)?;
+    }
+}
+
+impl Handshaken {
+    fn of(stream: TlsStream) -> Self {
+        let tls = stream.tls();
+        let version = match tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        };
+        let kind = match tls.handshake_kind() {
+            Some(rustls::HandshakeKind::Resumed) => HandshakeKind::Resumed,
+            _ => HandshakeKind::Full,
+        };
+        let is_h2 = tls.alpn_protocol() == Some(b"h2");
+        Self { version, kind, is_h2, stream }
+    }
+}

@@ -1,0 +1,22 @@
+//! The TLS handshake and the TLS stream, over monoio.
+//!
+//! A connection walks [`ClientHello::read`] -> [`ClientHello::finish`] -> [`Handshaken`]. What the handshake asks
+//! about a client it asks a [`ClientJudge`]; this crate knows no certificate rules.
+
+mod activity;
+mod config;
+mod failure;
+mod hello;
+mod judge;
+mod socket;
+mod stream;
+
+pub use activity::Activity;
+pub use config::{
+    ClientCertificates, ConfigError, ServerIdentity, TlsParameters, key_matches, server_config,
+};
+pub use failure::HandshakeFailure;
+pub use hello::{ClientHello, Handshaken};
+pub use judge::{ClientJudge, PeerChain};
+pub use socket::Socket;
+pub use stream::TlsStream;

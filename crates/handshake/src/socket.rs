@@ -1,0 +1,205 @@
+//! A TCP socket whose completion I/O can be polled.
+//!
+//! The kernel owns a buffer from the submission of an operation to its completion, so an operation must outlive the
+//! future that asked for it: dropping one loses its bytes. Each direction is therefore a coroutine, made once a
+//! connection and polled inline, that takes a buffer through a cell and gives it back through another. At most one
+//! read and one write are in flight, and no timeout ever drops one.
+
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use monoio::{
+    io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable},
+    net::TcpStream,
+};
+
+/// The smallest buffer that a read waits with, in bytes. It is all that an idle connection holds, and the usual API
+/// request fits.
+const READ_BYTES_MIN: usize = 1024;
+/// The largest, in bytes: four full TLS records, where a bulk upload no longer gains from fewer system calls.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket {
+    reader: Reader,
+    writer: Writer,
+}
+
+impl Socket {
+    /// Takes a connected stream.
+    pub fn new(stream: TcpStream) -> Self {
+        let (read_half, write_half) = stream.into_split();
+        Self { reader: Reader::new(read_half), writer: Writer::new(write_half) }
+    }
+
+    /// Reads some bytes; `Ok` with an empty buffer at the end of the stream. The buffer comes back by
+    /// [`Socket::give_back`] once it is used up.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        self.reader.poll_read(cx)
+    }
+
+    /// Returns a buffer that [`Socket::poll_read`] gave, to be filled again.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.reader.spare = buffer;
+    }
+
+    /// Whether a write is in flight.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writer.in_flight
+    }
+
+    /// Begins to write `bytes`. Only while no write is in flight; [`Socket::poll_written`] drives it.
+    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
+        debug_assert!(!self.writer.in_flight, "one write at a time");
+        self.writer.cell.command.set(Some(WriteCommand::Write(bytes)));
+        self.writer.in_flight = true;
+    }
+
+    /// Drives the write in flight, if any, until all of it is with the kernel.
+    pub(crate) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer.poll_written(cx)
+    }
+
+    /// Ends our direction (FIN). Only while no write is in flight.
+    pub(crate) fn finish(&mut self) {
+        debug_assert!(!self.writer.in_flight, "a write would be cut");
+        self.writer.cell.command.set(Some(WriteCommand::Finish));
+        self.writer.in_flight = true;
+    }
+}
+
+type Coroutine = Pin<Box<dyn Future<Output = ()>>>;
+
+struct Reader {
+    coroutine: Coroutine,
+    cell: Rc<ReadCell>,
+    in_flight: bool,
+    /// The size of the next buffer: grows while reads fill it, shrinks while they do not.
+    next_len: usize,
+    spare: Vec<u8>,
+}
+
+#[derive(Default)]
+struct ReadCell {
+    command: Cell<Option<Vec<u8>>>,
+    outcome: Cell<Option<(io::Result<usize>, Vec<u8>)>>,
+}
+
+impl Reader {
+    fn new(mut half: OwnedReadHalf<TcpStream>) -> Self {
+        let cell = Rc::new(ReadCell::default());
+        let shared = Rc::clone(&cell);
+        let coroutine = Box::pin(async move {
+            loop {
+                let buffer = poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await;
+                shared.outcome.set(Some(half.read(buffer).await));
+            }
+        });
+        // The first flight of a client is rarely below 1 kB, and its certificates rarely below 2.
+        Self { coroutine, cell, in_flight: false, next_len: 4 * READ_BYTES_MIN, spare: Vec::new() }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        if !self.in_flight {
+            let mut buffer = std::mem::take(&mut self.spare);
+            buffer.clear();
+            if buffer.capacity() > 2 * self.next_len {
+                buffer = Vec::new();
+            }
+            buffer.reserve_exact(self.next_len);
+            self.cell.command.set(Some(buffer));
+            self.in_flight = true;
+        }
+        let _ = self.coroutine.as_mut().poll(cx);
+        let Some((result, buffer)) = self.cell.outcome.take() else { return Poll::Pending };
+        self.in_flight = false;
+        let read = result?;
+        if read >= buffer.capacity() {
+            self.next_len = (self.next_len * 4).min(READ_BYTES_MAX);
+        } else if read < self.next_len / 2 {
+            self.next_len = (self.next_len / 2).max(READ_BYTES_MIN);
+        }
+        Poll::Ready(Ok(buffer))
+    }
+}
+
+enum WriteCommand {
+    Write(Vec<u8>),
+    Finish,
+}
+
+struct Writer {
+    coroutine: Coroutine,
+    cell: Rc<WriteCell>,
+    in_flight: bool,
+}
+
+#[derive(Default)]
+struct WriteCell {
+    command: Cell<Option<WriteCommand>>,
+    outcome: Cell<Option<io::Result<()>>>,
+}
+
+impl Writer {
+    fn new(mut half: OwnedWriteHalf<TcpStream>) -> Self {
+        let cell = Rc::new(WriteCell::default());
+        let shared = Rc::clone(&cell);
+        let coroutine = Box::pin(async move {
+            loop {
+                let outcome =
+                    match poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await {
+                        WriteCommand::Write(bytes) => write_all(&mut half, bytes).await,
+                        WriteCommand::Finish => half.shutdown().await,
+                    };
+                shared.outcome.set(Some(outcome));
+            }
+        });
+        Self { coroutine, cell, in_flight: false }
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.in_flight {
+            return Poll::Ready(Ok(()));
+        }
+        let _ = self.coroutine.as_mut().poll(cx);
+        let outcome = ready!(self.cell.outcome.take().map_or(Poll::Pending, Poll::Ready));
+        self.in_flight = false;
+        Poll::Ready(outcome)
+    }
+}
+
+async fn write_all(half: &mut OwnedWriteHalf<TcpStream>, bytes: Vec<u8>) -> io::Result<()> {
+    use monoio::buf::{IoBuf, Slice};
+
+    let len = bytes.len();
+    let (result, mut bytes) = half.write(bytes).await;
+    let mut written = result?;
+    while written < len {
+        let (result, rest): (io::Result<usize>, Slice<Vec<u8>>) = half.write(bytes.slice(written..)).await;
+        bytes = rest.into_inner();
+        match result? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            more => written += more,
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("in_flight", &self.in_flight).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("in_flight", &self.in_flight).finish_non_exhaustive()
+    }
+}
