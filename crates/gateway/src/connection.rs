@@ -1,0 +1,98 @@
+//! The corridor: the one way that a connection walks.
+
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+
+use monoio::net::TcpStream;
+use portcullis_handshake::{Activity, ClientHello, HandshakeFailure, Handshaken, Socket};
+use portcullis_telemetry::Refused;
+
+use crate::{
+    http,
+    judge::{ConnectionJudge, Judged, Standing},
+    session::Session,
+    shard::Shard,
+    slots::{ConnectionSlot, HandshakeSlot},
+};
+
+/// Walks a connection from the accepted socket to its end.
+pub(crate) async fn run(
+    shard: Rc<Shard>,
+    listener: usize,
+    socket: TcpStream,
+    peer: SocketAddr,
+    (_connection, handshake): (ConnectionSlot, HandshakeSlot),
+) {
+    let started = Instant::now();
+    let arrival = Arrival { shard: Rc::clone(&shard), listener, peer };
+    // Boxed, like each later stage: a connection that idles does not keep room for the stages behind it.
+    let shaken = Box::pin(arrival.shake_hands(Socket::new(socket))).await;
+    drop(handshake);
+    let metrics = &shard.listeners[listener].metrics;
+    let Some((handshaken, session)) = shaken else { return };
+    metrics.handshake_finished(handshaken.version, handshaken.kind, started.elapsed());
+    let closed = match handshaken.is_h2 {
+        true => Box::pin(http::serve_h2(handshaken.stream, session)).await,
+        false => http::serve_h1(handshaken.stream, session).await,
+    };
+    metrics.closed(closed.reason());
+}
+
+/// A connection on its way to a session.
+struct Arrival {
+    shard: Rc<Shard>,
+    listener: usize,
+    peer: SocketAddr,
+}
+
+impl Arrival {
+    /// ClientHello, trust domain, handshake, verdict, within the deadline. `None` if it failed, which is then told.
+    async fn shake_hands(self, socket: Socket) -> Option<(Handshaken, Rc<Session>)> {
+        let view = self.shard.view();
+        let limits = &view.plan.listeners[self.listener].limits;
+        let mut judge = None;
+        let within_deadline = async {
+            let hello = ClientHello::read(socket).await?;
+            let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
+                return Err(hello.refuse_name().await);
+            };
+            let judge = judge.insert(ConnectionJudge::new(Rc::clone(&view), domain.id));
+            let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
+            let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
+            Ok((handshaken, activity, domain.id))
+        };
+        let outcome = monoio::time::timeout(limits.handshake_timeout, within_deadline).await;
+        let judged = judge.and_then(|judge| judge.take());
+        if let Some(judged) = &judged {
+            self.shard.listeners[self.listener].metrics.verified(judged.standing.result());
+        }
+        match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
+            Err(failure) => self.failed(&failure, judged.as_ref()),
+            Ok((handshaken, activity, domain)) => {
+                // What was judged is what the session carries, or nothing was presented at all.
+                if handshaken.stream.peer_certificates().is_some() != judged.is_some() {
+                    return self.failed(&HandshakeFailure::Closed, judged.as_ref());
+                }
+                let place = (Rc::clone(&self.shard), self.listener, self.peer);
+                let session = Session::new(place, (view, domain), judged, activity)?;
+                return Some((handshaken, session));
+            }
+        }
+    }
+
+    /// Counts and tells a handshake that failed. The client is named only if it proved who it is.
+    fn failed<T>(&self, failure: &HandshakeFailure, judged: Option<&Judged>) -> Option<T> {
+        let listener = &self.shard.listeners[self.listener];
+        listener.metrics.handshake_failed(failure.reason());
+        match judged {
+            Some(Judged { standing: standing @ Standing::Refused { denial, .. }, .. }) => {
+                let who = standing.refused(&listener.name, self.peer);
+                self.shard.refused(denial.code(), &who, || denial.to_string());
+            }
+            _ => {
+                let who = Refused::unknown(&listener.name, self.peer);
+                self.shard.refused(failure.reason(), &who, || failure.to_string());
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,197 @@
+//! The running data plane, seen from the control plane.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use arc_swap::ArcSwap;
+use portcullis_handshake::{ConfigError, key_matches};
+use portcullis_telemetry::AccessSink;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+
+use crate::{
+    listener,
+    plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
+    shard::{self, IoBackend, ShardError, ShardStart},
+};
+
+/// Why the data plane did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Somebody listens there already.
+    #[error("listener {listener:?}: {address} is taken by another process")]
+    Taken {
+        /// The listener's name.
+        listener: String,
+        /// Its address.
+        address: SocketAddr,
+    },
+    /// The address cannot be bound.
+    #[error("listener {listener:?}: cannot listen on {address}")]
+    Bind {
+        /// The listener's name.
+        listener: String,
+        /// Its address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// `io_uring` was demanded.
+    #[error("io_uring is not to be had here")]
+    NoIoUring(#[source] io::Error),
+    /// A thread could not be made.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// A shard ended before it accepted.
+    #[error("shard {shard} did not start")]
+    Shard {
+        /// Its number.
+        shard: usize,
+        /// Why.
+        source: ShardError,
+    },
+    /// A shard panicked before it accepted.
+    #[error("a shard panicked at its start")]
+    Panicked,
+}
+
+/// The running shards.
+#[derive(Debug)]
+pub struct Gateway {
+    addresses: Vec<(String, SocketAddr)>,
+    io: IoBackend,
+    draining: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Binds all listeners, starts all shards and waits until each accepts.
+    ///
+    /// Later plans are published by storing them in `plan`; shards take them up within 100 ms.
+    ///
+    /// # Errors
+    /// [`StartError`]: an address is taken, `io_uring` was demanded and is not allowed, a thread cannot be made.
+    pub fn start(
+        runtime: &RuntimePlan,
+        plan: &Arc<ArcSwap<Plan>>,
+        access: &AccessSink,
+    ) -> Result<Self, StartError> {
+        let io = choose(runtime.io)?;
+        let (addresses, sockets) = bind_all(&plan.load().listeners, runtime.shards.get())?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let (report, reports) = mpsc::channel();
+        let mut threads = Vec::new();
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            let start = ShardStart {
+                number,
+                cpu: (!runtime.cpus.is_empty()).then(|| runtime.cpus[number % runtime.cpus.len()]),
+                io,
+                plan: Arc::clone(plan),
+                sockets,
+                access: access.clone(),
+                draining: Arc::clone(&draining),
+                drain_timeout: runtime.drain_timeout,
+            };
+            let report = report.clone();
+            let thread = std::thread::Builder::new().name(format!("shard-{number}"));
+            let body = move || {
+                let started = report.clone();
+                if let Err(error) = shard::run(start, move || drop(started.send(Ok(())))) {
+                    drop(report.send(Err(StartError::Shard { shard: number, source: error })));
+                }
+            };
+            threads.push(thread.spawn(body).map_err(StartError::Thread)?);
+        }
+        drop(report);
+        for _ in &threads {
+            reports.recv().map_err(|_| StartError::Panicked)??;
+        }
+        Ok(Self { addresses, io, draining, threads })
+    }
+
+    /// Listener names and the addresses that they are bound to, in the order of the plan.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// What carries the I/O.
+    pub fn io_backend(&self) -> IoBackend {
+        self.io
+    }
+
+    /// Begins to drain: no more connections are accepted, what is in flight is finished, idle connections close.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether every shard has ended.
+    pub fn is_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for the shards to end (blocking). What is left after the drain timeout is cut by the shards themselves.
+    /// False if one of them panicked.
+    pub fn join(self) -> bool {
+        self.threads.into_iter().map(JoinHandle::join).fold(true, |all, one| all & one.is_ok())
+    }
+}
+
+/// Whether a server certificate chain and key can be used together.
+///
+/// # Errors
+/// The reason, in words for the operator.
+pub fn check_certificate(
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+) -> Result<(), ConfigError> {
+    key_matches(chain, key)
+}
+
+fn choose(choice: IoChoice) -> Result<IoBackend, StartError> {
+    match choice {
+        IoChoice::Epoll => Ok(IoBackend::Epoll),
+        IoChoice::IoUring => IoBackend::probe_io_uring().map_err(StartError::NoIoUring),
+        IoChoice::Auto => Ok(IoBackend::probe_io_uring().unwrap_or_else(|error| {
+            tracing::warn!(%error, "io_uring is not to be had here: epoll carries the I/O");
+            IoBackend::Epoll
+        })),
+    }
+}
+
+/// The sockets of each shard, and the addresses that they share.
+type Bound = (Vec<(String, SocketAddr)>, Vec<Vec<TcpListener>>);
+
+fn bind_all(listeners: &[ListenerPlan], shards: usize) -> Result<Bound, StartError> {
+    let mut addresses = Vec::new();
+    let mut sockets: Vec<Vec<TcpListener>> = (0..shards).map(|_| Vec::new()).collect();
+    for plan in listeners {
+        let bind_error =
+            |source| StartError::Bind { listener: plan.name.clone(), address: plan.address, source };
+        if !plan.shared_port {
+            listener::probe(plan.address).map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    StartError::Taken { listener: plan.name.clone(), address: plan.address }
+                }
+                _ => bind_error(error),
+            })?;
+        }
+        let mut address = plan.address;
+        for sockets in &mut sockets {
+            let socket = listener::bind(address).map_err(bind_error)?;
+            // Port 0 is chosen by the kernel once, for the first shard.
+            address = socket.local_addr().map_err(bind_error)?;
+            sockets.push(socket);
+        }
+        addresses.push((plan.name.clone(), address));
+    }
+    Ok((addresses, sockets))
+}

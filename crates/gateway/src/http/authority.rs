@@ -1,0 +1,120 @@
+//! The host that a request is for.
+
+use http::{HeaderMap, Uri, header::HOST};
+
+/// The host of a request in lower case, without its port; address literals of IPv6 without brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestHost(String);
+
+/// Why no single host can be read from a request. Answered 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostRefusal {
+    /// Neither a `Host` field nor an authority (RFC 9110 7.2, RFC 9112 3.2).
+    Missing,
+    /// Several `Host` fields, or one that differs from the authority of the target (RFC 9112 3.2.2, RFC 9113 8.3.1).
+    Ambiguous,
+    /// Not a host with an optional port (RFC 3986 3.2).
+    Malformed,
+}
+
+impl HostRefusal {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "host.missing",
+            Self::Ambiguous => "host.ambiguous",
+            Self::Malformed => "host.malformed",
+        }
+    }
+
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Missing => "the request names no host",
+            Self::Ambiguous => "the request names more than one host",
+            Self::Malformed => "the request's host cannot be read",
+        }
+    }
+}
+
+impl RequestHost {
+    /// Reads the host from a request's target and fields, which must agree.
+    ///
+    /// # Errors
+    /// [`HostRefusal`]
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, HostRefusal> {
+        let mut fields = headers.get_all(HOST).iter();
+        let field =
+            fields.next().map(|value| value.to_str().map_err(|_| HostRefusal::Malformed)).transpose()?;
+        if fields.next().is_some() {
+            return Err(HostRefusal::Ambiguous);
+        }
+        let target = uri.authority().map(http::uri::Authority::as_str);
+        match (target, field) {
+            (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => Err(HostRefusal::Ambiguous),
+            (Some(host), _) | (None, Some(host)) => Self::parse(host),
+            (None, None) => Err(HostRefusal::Missing),
+        }
+    }
+
+    fn parse(raw: &str) -> Result<Self, HostRefusal> {
+        let (host, port) = match raw.strip_prefix('[') {
+            Some(literal) => {
+                let (host, rest) = literal.split_once(']').ok_or(HostRefusal::Malformed)?;
+                host.parse::<std::net::Ipv6Addr>().map_err(|_| HostRefusal::Malformed)?;
+                (host, rest.strip_prefix(':').or(rest.is_empty().then_some("")))
+            }
+            None => match raw.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (raw, Some("")),
+            },
+        };
+        let port = port.ok_or(HostRefusal::Malformed)?;
+        let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+        let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
+        if host.is_empty() || host.len() > 253 || !digits || !host.bytes().all(name) {
+            return Err(HostRefusal::Malformed);
+        }
+        Ok(Self(host.to_ascii_lowercase()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn host(target: &str, fields: &[&str]) -> Result<String, HostRefusal> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(HOST, HeaderValue::from_str(field).unwrap());
+        }
+        RequestHost::of(&target.parse().unwrap(), &headers).map(|host| host.0)
+    }
+
+    #[test]
+    fn one_host_is_read_and_normalised() {
+        assert_eq!(host("/", &["Api.Bank.Example:8443"]).unwrap(), "api.bank.example");
+        assert_eq!(host("https://a.example/x", &[]).unwrap(), "a.example");
+        assert_eq!(host("https://A.example:1/x", &["a.example:1"]).unwrap(), "a.example");
+        assert_eq!(host("/", &["127.0.0.1:8443"]).unwrap(), "127.0.0.1");
+        assert_eq!(host("/", &["[::1]:8443"]).unwrap(), "::1");
+        assert_eq!(host("/", &["[::1]"]).unwrap(), "::1");
+        assert_eq!(host("/", &["a.example:"]).unwrap(), "a.example");
+    }
+
+    #[test]
+    fn doubt_is_refused() {
+        assert_eq!(host("/", &[]), Err(HostRefusal::Missing));
+        assert_eq!(host("/", &["a", "a"]), Err(HostRefusal::Ambiguous));
+        assert_eq!(host("https://a/x", &["b"]), Err(HostRefusal::Ambiguous));
+        assert_eq!(host("https://a/x", &["a:443"]), Err(HostRefusal::Ambiguous));
+        for bad in ["", ":1", "a:b", "a:123456", "a/b", "a@b", "a b", "[::1", "[::1]x", "[a]", "a,b", "a%2eb"]
+        {
+            assert_eq!(host("/", &[bad]), Err(HostRefusal::Malformed), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! HTTP/1.1 and h2 on a TLS stream: hyper's parsers on the shard's executor, the gate's rules around them.
+
+mod answer;
+mod authority;
+mod h1;
+mod h2;
+mod problem;
+mod service;
+
+pub(crate) use h1::serve as serve_h1;
+pub(crate) use h2::serve as serve_h2;

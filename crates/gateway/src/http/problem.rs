@@ -1,0 +1,69 @@
+//! Refusals of requests as problem documents (RFC 9457).
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use portcullis_identity::Roles;
+use portcullis_policy::Denial;
+use serde::Serialize;
+
+/// A problem document. `code` is stable; `detail` is a sentence that the client's engineer can act on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    pub(crate) code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_roles: Option<Roles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_roles: Option<Roles>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:portcullis:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Refused"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            clause: None,
+            required_roles: None,
+            certificate_roles: None,
+        }
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// A 403 for a denial.
+    pub(crate) fn denied(denial: &Denial) -> Self {
+        let roles = match denial {
+            Denial::RoleMissing { required, presented } => Some((*required, *presented)),
+            _ => None,
+        };
+        Self {
+            clause: denial.clause(),
+            required_roles: roles.map(|(required, _)| required),
+            certificate_roles: roles.map(|(_, presented)| presented),
+            ..Self::new(StatusCode::FORBIDDEN, denial.code(), denial.to_string())
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(Full::new(body.into()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

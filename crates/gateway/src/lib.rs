@@ -1,0 +1,17 @@
+//! The data plane: one pinned thread per core, each with its own runtime, listeners, TLS configurations and
+//! connections. Shards share nothing that they write.
+
+mod bell;
+mod connection;
+mod gateway;
+mod http;
+mod judge;
+mod listener;
+pub mod plan;
+mod session;
+mod shard;
+mod slots;
+mod view;
+
+pub use gateway::{Gateway, StartError, check_certificate};
+pub use shard::IoBackend;

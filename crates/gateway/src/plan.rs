@@ -1,0 +1,177 @@
+//! What the data plane runs on: the configuration after it was checked, as plain data.
+//!
+//! The control plane makes a [`Plan`] and publishes it; nothing in here is checked again. What cannot change while
+//! the gate runs stands apart in [`RuntimePlan`].
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use portcullis_policy::{DomainId, HostName, Snapshot};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// How the shards are laid out. Fixed from start to end.
+#[derive(Debug, Clone)]
+pub struct RuntimePlan {
+    /// Threads of the data plane.
+    pub shards: NonZeroUsize,
+    /// Cores to pin shards to, round robin; empty leaves them to the scheduler.
+    pub cpus: Vec<usize>,
+    /// Which I/O interface to use.
+    pub io: IoChoice,
+    /// How long a drain may take before the connections that are left are cut.
+    pub drain_timeout: Duration,
+}
+
+/// Which kernel interface carries the I/O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IoChoice {
+    /// `io_uring` where the kernel lets us, epoll otherwise.
+    Auto,
+    /// `io_uring` or nothing.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+/// All that may change at a reload. Immutable once published.
+#[derive(Debug)]
+pub struct Plan {
+    /// What decisions read.
+    pub policy: Snapshot,
+    /// Where connections come in. Names, addresses and their order are the same in every plan of a process.
+    pub listeners: Vec<ListenerPlan>,
+    /// What each route answers, by the index of the route in `policy`.
+    pub answers: Vec<Answer>,
+    /// Whether an access record is written for each request.
+    pub access_log: bool,
+}
+
+/// One listening address.
+#[derive(Debug)]
+pub struct ListenerPlan {
+    /// The name in metrics and records.
+    pub name: String,
+    /// Where it listens; port 0 lets the kernel choose.
+    pub address: SocketAddr,
+    /// Whether another process may listen on the same port.
+    pub shared_port: bool,
+    /// Its TLS parameters.
+    pub tls: TlsPlan,
+    /// Its bounds and deadlines.
+    pub limits: Limits,
+    /// At least one; each is a trust domain of its own.
+    pub certificates: Vec<CertificatePlan>,
+}
+
+/// TLS parameters of a listener, each in the order of preference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPlan {
+    /// Whether TLS 1.2 is spoken beside 1.3.
+    pub tls12: bool,
+    /// Key exchange groups.
+    pub key_exchange: Vec<KeyExchange>,
+    /// Application protocols offered by ALPN.
+    pub alpn: Vec<Alpn>,
+}
+
+/// A key exchange group (IANA TLS Supported Groups).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// Hybrid of ML-KEM-768 and X25519.
+    X25519MlKem768,
+    /// X25519.
+    X25519,
+    /// secp256r1.
+    P256,
+    /// secp384r1.
+    P384,
+}
+
+/// An application protocol (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpn {
+    /// `h2`
+    H2,
+    /// `http/1.1`
+    Http1,
+}
+
+/// A server certificate and the trust domain behind its names.
+#[derive(Debug)]
+pub struct CertificatePlan {
+    /// Names by which SNI finds it.
+    pub names: Vec<HostName>,
+    /// Whether it serves clients that send no SNI. True for one certificate of a listener.
+    pub default: bool,
+    /// Leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The leaf's key.
+    pub key: PrivateKeyDer<'static>,
+    /// The trust domain.
+    pub domain: DomainId,
+}
+
+/// Bounds and deadlines of a listener. All counts are per shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From accept to the end of the handshake.
+    pub handshake_timeout: Duration,
+    /// Handshakes in flight; a connection beyond is closed unread.
+    pub handshakes_max: usize,
+    /// Handshakes in flight from one source address; 0 for no bound.
+    pub handshakes_per_source_max: usize,
+    /// Connections, handshakes included; one beyond is closed unread.
+    pub connections_max: usize,
+    /// From the first byte of a request head to its last.
+    pub head_timeout: Duration,
+    /// How long a connection may idle between requests.
+    pub idle_timeout: Duration,
+    /// How long a peer may leave what it is sent unread, or a body that it sends unfinished, without a byte moving.
+    pub stall_timeout: Duration,
+    /// Bytes of a request head.
+    pub head_bytes_max: usize,
+    /// Fields of a request head.
+    pub head_fields_max: usize,
+    /// Concurrent streams of an h2 connection.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    /// The documented defaults: what a busy edge node of a bank needs with room to spare, while a crowd of hostile
+    /// peers stays within tens of megabytes a shard.
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 4096,
+            handshakes_per_source_max: 1024,
+            connections_max: 65_536,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(30),
+            head_bytes_max: 32 * 1024,
+            head_fields_max: 100,
+            streams_max: 100,
+        }
+    }
+}
+
+/// What a route answers by itself.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Configured fields; never framing fields.
+    pub headers: HeaderMap,
+    /// What the body is.
+    pub body: AnswerBody,
+}
+
+/// The body of an [`Answer`].
+#[derive(Debug, Clone)]
+pub enum AnswerBody {
+    /// These bytes.
+    Fixed(Bytes),
+    /// What the gate knows of the client, as JSON.
+    Identity,
+}

@@ -1,0 +1,236 @@
+//! A connection after its handshake: who is on it, how it stands, and when it must end.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    task::Context,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use portcullis_handshake::{Activity, PeerChain};
+use portcullis_policy::{DomainId, Generation, TrustDomain, admit_anonymous};
+use rustls_pki_types::UnixTime;
+
+use crate::{
+    bell::Ear,
+    judge::{Judged, Standing, judge},
+    plan::Limits,
+    shard::Shard,
+    view::View,
+};
+
+/// Why a connection ended. Every end after a handshake has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// The peer closed, or its last request said so.
+    Finished,
+    /// The socket or the protocol failed.
+    Failed,
+    /// No request came for too long.
+    Idle,
+    /// A request head did not end in time.
+    HeadTimeout,
+    /// The peer did not take what it was sent.
+    Stalled,
+    /// The shard drains.
+    Drained,
+    /// The client's path has reached its end.
+    Expired,
+    /// The rules changed, and by the new ones the client does not pass.
+    NoLongerAdmitted,
+}
+
+impl Closed {
+    /// The label in metrics and logs.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Idle => "idle",
+            Self::HeadTimeout => "head_timeout",
+            Self::Stalled => "stalled",
+            Self::Drained => "drained",
+            Self::Expired => "expired",
+            Self::NoLongerAdmitted => "no_longer_admitted",
+        }
+    }
+}
+
+/// What a connection must do about the news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Finish what is in flight, take nothing more.
+    Drain,
+    /// End now.
+    Close(Closed),
+}
+
+/// Shared by a connection and the service that answers its requests.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) listener: usize,
+    pub(crate) peer: SocketAddr,
+    pub(crate) activity: Rc<Activity>,
+    ear: Ear,
+    basis: RefCell<Basis>,
+    standing: RefCell<Standing>,
+    valid_until: Cell<i64>,
+    chain: Option<PeerChain>,
+}
+
+/// What the standing rests on.
+#[derive(Debug)]
+struct Basis {
+    view: Rc<View>,
+    domain: DomainId,
+    since: Generation,
+}
+
+impl Session {
+    /// A session for a client as it was judged, or one that presented nothing. `None` where it had to.
+    pub(crate) fn new(
+        (shard, listener, peer): (Rc<Shard>, usize, SocketAddr),
+        (view, domain): (Rc<View>, DomainId),
+        judged: Option<Judged>,
+        activity: Rc<Activity>,
+    ) -> Option<Rc<Self>> {
+        let (rules, since) = view.plan.policy.domain(domain);
+        let (standing, valid_until, chain) = match judged {
+            Some(judged) => (judged.standing, judged.valid_until, Some(judged.chain)),
+            None => (Standing::Admitted(admit_anonymous(rules)?), i64::MAX, None),
+        };
+        Some(Rc::new(Self {
+            ear: Ear::new(&shard.bell),
+            shard,
+            listener,
+            peer,
+            activity,
+            basis: RefCell::new(Basis { view, domain, since }),
+            standing: RefCell::new(standing),
+            valid_until: Cell::new(valid_until),
+            chain,
+        }))
+    }
+
+    /// How the client stands at present.
+    pub(crate) fn with_standing<T>(&self, read: impl FnOnce(&Standing) -> T) -> T {
+        read(&self.standing.borrow())
+    }
+
+    /// The view that the next request is judged by.
+    pub(crate) fn view(&self) -> Rc<View> {
+        Rc::clone(&self.basis.borrow().view)
+    }
+
+    /// The trust domain that the connection was made in, by its present rules.
+    pub(crate) fn with_domain<T>(&self, read: impl FnOnce(&TrustDomain) -> T) -> T {
+        let basis = self.basis.borrow();
+        read(basis.view.plan.policy.domain(basis.domain).0)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.basis.borrow().view.plan.listeners[self.listener].limits.clone()
+    }
+
+    /// Listens for news; wakes the task when there is some.
+    pub(crate) fn poll_news(&self, cx: &Context<'_>) -> Option<News> {
+        if !self.ear.poll(&self.shard.bell, cx) {
+            return None;
+        }
+        if let Err(closed) = self.refresh() {
+            return Some(News::Close(closed));
+        }
+        self.shard.is_draining().then_some(News::Drain)
+    }
+
+    /// The deadline that has passed, if one has.
+    pub(crate) fn overdue(&self, limits: &Limits, is_h2: bool) -> Option<Closed> {
+        let now = self.shard.now();
+        let passed = |since: Option<Instant>, limit: Duration| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+        };
+        if self.is_expired() {
+            Some(Closed::Expired)
+        } else if passed(self.activity.output_since(), limits.stall_timeout) {
+            Some(Closed::Stalled)
+        } else if !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
+            // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
+            Some(Closed::HeadTimeout)
+        } else if passed(Some(self.activity.last_request()), limits.idle_timeout) {
+            Some(Closed::Idle)
+        } else {
+            None
+        }
+    }
+
+    /// Whether nothing is under way and no request came for `time`.
+    pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
+        let idle = self.shard.now().saturating_duration_since(self.activity.last_request());
+        self.activity.is_quiet() && idle >= time
+    }
+
+    /// How long a quiet connection may wait at most before a deadline has to be looked at.
+    pub(crate) fn quiet_for(&self, limits: &Limits) -> Duration {
+        let idle = self.shard.now().saturating_duration_since(self.activity.last_request());
+        // One second past the last valid one.
+        let valid = self.valid_until.get().saturating_sub(unix_now()).saturating_add(1);
+        let valid = Duration::from_secs(u64::try_from(valid).unwrap_or(0));
+        limits.idle_timeout.saturating_sub(idle).min(valid)
+    }
+
+    fn is_expired(&self) -> bool {
+        unix_now() > self.valid_until.get()
+    }
+
+    /// Takes the shard's present view up and judges the client by it again where its rules are not the same.
+    fn refresh(&self) -> Result<(), Closed> {
+        let view = self.shard.view();
+        let mut basis = self.basis.borrow_mut();
+        if Rc::ptr_eq(&view, &basis.view) {
+            return Ok(());
+        }
+        let (old_rules, _) = basis.view.plan.policy.domain(basis.domain);
+        let domain = view.plan.policy.domain_named(&old_rules.name).ok_or(Closed::NoLongerAdmitted)?;
+        let (rules, since) = view.plan.policy.domain(domain);
+        if since != basis.since {
+            let standing = match &self.chain {
+                Some(chain) => {
+                    let judged = judge(rules, chain.clone(), UnixTime::now());
+                    self.valid_until.set(judged.valid_until);
+                    judged.standing
+                }
+                None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
+            };
+            let listener = &self.shard.listeners[self.listener];
+            listener.metrics.verified(standing.result());
+            if let Standing::Refused { denial, .. } = &standing {
+                let sentence = || denial.to_string();
+                let who = standing.refused(&listener.name, self.peer);
+                self.shard.refused(denial.code(), &who, sentence);
+                return Err(Closed::NoLongerAdmitted);
+            }
+            self.standing.replace(standing);
+        }
+        *basis = Basis { domain, since, view: Rc::clone(&view) };
+        Ok(())
+    }
+
+    /// The name of the listener, for records.
+    pub(crate) fn listener_name(&self) -> &Arc<str> {
+        &self.shard.listeners[self.listener].name
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.ear.leave(&self.shard.bell);
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

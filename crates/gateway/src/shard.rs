@@ -1,0 +1,227 @@
+//! One thread of the data plane.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::TcpListener,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use portcullis_handshake::ConfigError;
+use portcullis_telemetry::{AccessRecord, AccessSink, ListenerMetrics, RefusalLog, Refused, ShardMetrics};
+
+use crate::{bell::Bell, listener, plan::Plan, slots::Slots, view::View};
+
+/// How often a shard looks for news and turns its coarse clock. Deadlines are seconds, and news must reach living
+/// connections within one.
+const HOUSEKEEPING: Duration = Duration::from_millis(100);
+
+/// The kernel interface that carries the I/O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IoBackend {
+    /// `io_uring`
+    IoUring,
+    /// epoll
+    Epoll,
+}
+
+impl IoBackend {
+    /// The name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+
+    /// `io_uring` where this kernel lets this process have it, otherwise why not.
+    pub(crate) fn probe_io_uring() -> io::Result<Self> {
+        uring_builder().build(8).map(|_| Self::IoUring)
+    }
+}
+
+/// A ring whose completions wait for the next system call of its thread instead of interrupting it: a third less CPU
+/// for a TLS request than the default ring. Kernels before 5.19 do not know the flag.
+fn uring_builder() -> io_uring::Builder {
+    let mut builder = io_uring::IoUring::builder();
+    builder.setup_coop_taskrun();
+    if builder.build(8).is_err() {
+        return io_uring::IoUring::builder();
+    }
+    builder
+}
+
+/// What a shard is started with.
+#[derive(Debug)]
+pub(crate) struct ShardStart {
+    pub(crate) number: usize,
+    pub(crate) cpu: Option<usize>,
+    pub(crate) io: IoBackend,
+    pub(crate) plan: Arc<ArcSwap<Plan>>,
+    /// Bound, listening, in the order of the plan.
+    pub(crate) sockets: Vec<TcpListener>,
+    pub(crate) access: AccessSink,
+    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// What the tasks of a shard share. Nothing in it is written by another thread but the drain flag.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) bell: Bell,
+    pub(crate) listeners: Vec<ShardListener>,
+    pub(crate) metrics: ShardMetrics,
+    /// The present time, at most [`HOUSEKEEPING`] and the loop lag old.
+    pub(crate) clock: Rc<Cell<Instant>>,
+    view: RefCell<Rc<View>>,
+    refusals: RefCell<RefusalLog>,
+    access: AccessSink,
+    draining: Cell<bool>,
+}
+
+/// A listener as one shard keeps it.
+#[derive(Debug)]
+pub(crate) struct ShardListener {
+    pub(crate) name: Arc<str>,
+    pub(crate) metrics: Rc<ListenerMetrics>,
+    pub(crate) slots: Rc<Slots>,
+}
+
+impl Shard {
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.get()
+    }
+
+    pub(crate) fn view(&self) -> Rc<View> {
+        Rc::clone(&self.view.borrow())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Logs a refusal, within the bounds of the log.
+    pub(crate) fn refused(&self, code: &'static str, who: &Refused<'_>, detail: impl FnOnce() -> String) {
+        self.refusals.borrow_mut().refused(code, who, detail, self.now());
+    }
+
+    /// Hands an access record over.
+    pub(crate) fn access(&self, record: AccessRecord) {
+        if !self.access.put(record) {
+            self.metrics.access_records_dropped.increment(1);
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.listeners.iter().map(|listener| listener.slots.connections()).sum()
+    }
+
+    fn take_up(&self, plan: &Arc<Plan>, number: usize) {
+        match View::new(Arc::clone(plan), number) {
+            Ok(view) => {
+                self.view.replace(Rc::new(view));
+                self.bell.ring();
+            }
+            // The control plane checks what it publishes, so this is a fault of ours: keep serving what works.
+            Err(error) => tracing::error!(shard = number, %error, "a published plan cannot be taken up"),
+        }
+    }
+}
+
+/// Runs a shard to its end on the present thread. `started` is called once it accepts.
+///
+/// # Errors
+/// The plan has a certificate whose key does not serve it, or the kernel refuses a ring, an epoll or a socket.
+pub(crate) fn run(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardError> {
+    if let Some(cpu) = start.cpu {
+        monoio::utils::bind_to_cpu_set([cpu])
+            .map_err(|error| ShardError::Pin { cpu, source: error.into() })?;
+    }
+    match start.io {
+        IoBackend::IoUring => {
+            let builder = RuntimeBuilder::<IoUringDriver>::new().uring_builder(uring_builder());
+            builder.enable_timer().build()?.block_on(serve(start, started))
+        }
+        IoBackend::Epoll => {
+            RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?.block_on(serve(start, started))
+        }
+    }
+}
+
+/// Why a shard did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShardError {
+    /// The thread could not be pinned.
+    #[error("cannot pin a shard to core {cpu}")]
+    Pin {
+        /// The core.
+        cpu: usize,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The plan cannot be run on.
+    #[error("the plan cannot be run on")]
+    Config(#[from] ConfigError),
+    /// The kernel refused something.
+    #[error("the kernel refused a ring, an epoll or a socket")]
+    Io(#[from] io::Error),
+}
+
+async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardError> {
+    let plan = start.plan.load_full();
+    let listeners = plan.listeners.iter().map(|listener| {
+        let metrics = Rc::new(ListenerMetrics::register(&listener.name, start.number));
+        ShardListener { name: listener.name.as_str().into(), slots: Slots::new(Rc::clone(&metrics)), metrics }
+    });
+    let shard = Rc::new(Shard {
+        bell: Bell::default(),
+        listeners: listeners.collect(),
+        metrics: ShardMetrics::register(start.number),
+        clock: Rc::new(Cell::new(Instant::now())),
+        view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number)?)),
+        refusals: RefCell::default(),
+        access: start.access,
+        draining: Cell::new(false),
+    });
+    let mut acceptors = Vec::new();
+    for (index, socket) in start.sockets.into_iter().enumerate() {
+        acceptors.push(listener::accept(Rc::clone(&shard), index, socket)?);
+    }
+    started();
+    keep_house(&shard, start.number, start.plan, &start.draining).await;
+    shard.draining.set(true);
+    for acceptor in acceptors {
+        acceptor.stop();
+    }
+    shard.bell.ring();
+    let deadline = Instant::now() + start.drain_timeout;
+    while shard.connections() > 0 && Instant::now() < deadline {
+        monoio::time::sleep(HOUSEKEEPING).await;
+        shard.clock.set(Instant::now());
+    }
+    Ok(())
+}
+
+/// Turns the clock, takes new plans up, and returns when the shard is to drain.
+async fn keep_house(shard: &Shard, number: usize, plans: Arc<ArcSwap<Plan>>, draining: &AtomicBool) {
+    let mut latest = arc_swap::Cache::new(plans);
+    while !draining.load(Ordering::Acquire) {
+        let asleep = Instant::now();
+        monoio::time::sleep(HOUSEKEEPING).await;
+        let now = Instant::now();
+        shard.clock.set(now);
+        shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
+        let plan = latest.load();
+        if !Arc::ptr_eq(plan, &shard.view.borrow().plan) {
+            shard.take_up(plan, number);
+        }
+    }
+}
