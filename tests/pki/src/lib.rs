@@ -1,0 +1,37 @@
+//! The test PKI: trust service providers, TPP certificates and server certificates, made on the fly.
+//!
+//! ```
+//! use portcullis_test_pki::{Authority, Role, TppCertificate};
+//!
+//! # fn main() -> Result<(), portcullis_test_pki::Error> {
+//! let qtsp = Authority::qtsp()?;
+//! let aisp = TppCertificate::new("Lindenblatt Kontodienst GmbH").roles([Role::PspAi]).issue(&qtsp)?;
+//! assert!(aisp.chain_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod credential;
+mod error;
+mod extension;
+mod key_type;
+pub mod oid;
+mod psd2_statement;
+pub mod qc_statements;
+mod server_certificate;
+mod subject;
+mod tpp_certificate;
+mod validity;
+
+pub use authority::Authority;
+pub use credential::Credential;
+pub use error::Error;
+pub use key_type::KeyType;
+pub use psd2_statement::{Psd2Statement, Role, RoleOfPsp};
+pub use qc_statements::QcStatements;
+pub use rcgen::ExtendedKeyUsagePurpose;
+pub use server_certificate::ServerCertificate;
+pub use subject::{Incorporation, Subject};
+pub use tpp_certificate::TppCertificate;
+pub use validity::Validity;
