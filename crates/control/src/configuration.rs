@@ -1,0 +1,248 @@
+//! Configuration: what the operator wrote, checked and turned into what the gate runs on.
+//!
+//! The file is read table by table into types that know where everything stands; the conversion of those is the
+//! validation, and nothing is checked again after it. Reading goes on after a mistake, so that all are told at once.
+
+mod address;
+mod admin;
+mod certificate;
+mod client_auth;
+mod entry;
+mod file;
+mod fixed;
+mod host_name;
+mod limits;
+mod listener;
+mod log;
+mod mistake;
+mod quantity;
+mod route;
+mod runtime;
+mod section;
+mod server_certificate;
+mod spelling;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use portcullis_gateway::plan::{Answer, ListenerPlan, Plan, RuntimePlan};
+use portcullis_policy::{RouteTable, Snapshot, TrustDomain};
+use toml::de::DeTable;
+
+pub(crate) use self::fixed::Fixed;
+use self::{
+    client_auth::AnchorShelf,
+    file::{CONFIGURATION_BYTES_MAX, Folder},
+    listener::{ListenerLoaded, ListenerWritten},
+    mistake::{Located, Place, Report},
+    route::RouteWritten,
+    section::Section,
+};
+pub use self::{
+    listener::CertificateExpiry,
+    log::LogSettings,
+    mistake::{Mistake, Mistakes},
+};
+
+const KEYS: &[&str] = &["runtime", "log", "listener", "route", "admin"];
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The layout of the shards.
+    pub runtime: RuntimePlan,
+    /// What the shards run on.
+    pub plan: Plan,
+    /// Where the admin listener is, if there is one.
+    pub admin: Option<SocketAddr>,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Until when each server certificate serves.
+    pub expiries: Vec<CertificateExpiry>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Mistake>,
+    /// What cannot change while it runs.
+    pub(crate) fixed: Arc<[Fixed]>,
+}
+
+impl Configuration {
+    /// Reads a configuration and every file that it names, as [`run`](crate::run) does. Opens no port.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub fn check(path: &Path) -> Result<Self, Mistakes> {
+        Self::load(path, &Snapshot::default())
+    }
+
+    /// Reads a configuration that is to follow `previous`: what did not change keeps its generation.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub(crate) fn load(path: &Path, previous: &Snapshot) -> Result<Self, Mistakes> {
+        let refuse = |message: String| {
+            let report = Report::new("");
+            report.mistake(&Place::FILE, message);
+            Mistakes::new(path, report.into_parts().0)
+        };
+        let bytes = file::read(path, CONFIGURATION_BYTES_MAX).map_err(|error| refuse(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8".to_owned()))?;
+        Self::parse(&text, path, previous)
+    }
+
+    /// Reads the configuration anew while `previous` runs. What cannot change at run time must be as it is in `fixed`.
+    ///
+    /// # Errors
+    /// All mistakes; where there are none, all settings that need a restart.
+    pub(crate) fn reload(path: &Path, previous: &Plan, fixed: &[Fixed]) -> Result<Self, Mistakes> {
+        let mut new = Self::load(path, &previous.policy)?;
+        let report = Report::new("");
+        Fixed::report_changes(fixed, &new.fixed, &report);
+        if report.has_mistakes() {
+            return Err(Mistakes::new(path, report.into_parts().0));
+        }
+        // The file may list them in another order; the shards number them as they were at the start.
+        let order =
+            |listener: &ListenerPlan| previous.listeners.iter().position(|old| old.name == listener.name);
+        new.plan.listeners.sort_by_key(order);
+        Ok(new)
+    }
+
+    fn parse(text: &str, path: &Path, previous: &Snapshot) -> Result<Self, Mistakes> {
+        let report = Report::new(text);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let line = error.span().map_or(0, |span| report.line_of(&span));
+            report.mistake(&Place { line, key: String::new() }, format!("is not TOML: {}", error.message()));
+        }
+        // What was salvaged from a broken file would be judged by what it does not say.
+        let configuration = match errors.is_empty() {
+            true => convert(document.get_ref(), &Folder::of(path), previous, &report),
+            false => None,
+        };
+        let sound = !report.has_mistakes();
+        let (mut mistakes, warnings) = report.into_parts();
+        match configuration {
+            Some(configuration) if sound => Ok(Self { warnings, ..configuration }),
+            _ => {
+                if mistakes.is_empty() {
+                    let report = Report::new("");
+                    report.mistake(&Place::FILE, "cannot be used");
+                    mistakes = report.into_parts().0;
+                }
+                Err(Mistakes::new(path, mistakes))
+            }
+        }
+    }
+}
+
+fn convert(
+    document: &DeTable<'_>,
+    folder: &Folder,
+    previous: &Snapshot,
+    report: &Report,
+) -> Option<Configuration> {
+    let root = Section::open(document, Place::FILE, KEYS, report);
+    let (runtime, mut fixed) = runtime::read(root.section("runtime", runtime::KEYS).as_ref());
+    let (log, log_fixed) = log::read(root.section("log", log::KEYS).as_ref(), folder);
+    let admin = root.section("admin", admin::KEYS);
+    let admin = admin.map(|section| admin::read(&section));
+    let listeners = read_listeners(&root);
+    let routes: Vec<_> = root.sections("route", route::KEYS).iter().map(RouteWritten::read).collect();
+    if routes.is_empty() && !root.has("route") {
+        report.warning(&Place::FILE, "there is no [[route]]: every request will be answered 404");
+    }
+    let admin_address = admin.iter().flatten().next();
+    report_overlaps(&listeners, admin_address, report);
+    fixed.extend(log_fixed);
+    fixed.extend(fixed_addresses(&listeners, admin_address));
+    let admin = match admin {
+        Some(address) => Some(address?.value),
+        None => None,
+    };
+    let (listeners, domains) = load_listeners(listeners, folder, report);
+    let routes = route::load(routes, domains.as_deref().unwrap_or_default(), report);
+    let (plan, expiries) = assemble(previous, listeners?, domains?, routes?, log.access);
+    Some(Configuration { runtime, plan, admin, log, expiries, warnings: Vec::new(), fixed: fixed.into() })
+}
+
+fn read_listeners(root: &Section<'_>) -> Vec<ListenerWritten> {
+    let sections = root.sections("listener", listener::KEYS);
+    if sections.is_empty() && !root.has("listener") {
+        root.report().mistake(&Place { line: 0, key: "listener".to_owned() }, "at least one is needed");
+    }
+    sections.iter().map(ListenerWritten::read).collect()
+}
+
+/// Loads all listeners, whatever becomes of each, and gives up only then.
+fn load_listeners(
+    written: Vec<ListenerWritten>,
+    folder: &Folder,
+    report: &Report,
+) -> (Option<Vec<ListenerLoaded>>, Option<Vec<TrustDomain>>) {
+    let mut anchors = AnchorShelf::new(folder.clone(), report);
+    let loaded: Vec<_> =
+        written.into_iter().map(|listener| listener.load(folder, &mut anchors, report)).collect();
+    match loaded.into_iter().collect::<Option<Vec<_>>>() {
+        Some(loaded) => {
+            let (listeners, domains): (Vec<_>, Vec<_>) = loaded.into_iter().unzip();
+            (Some(listeners), Some(domains.into_iter().flatten().collect()))
+        }
+        None => (None, None),
+    }
+}
+
+/// Reports names that are given twice and addresses that take each other's connections.
+fn report_overlaps(listeners: &[ListenerWritten], admin: Option<&Located<SocketAddr>>, report: &Report) {
+    for (index, listener) in listeners.iter().enumerate() {
+        let earlier = || listeners.iter().take(index);
+        if let Some(name) = &listener.name {
+            let twin =
+                earlier().find(|other| other.name.as_ref().is_some_and(|other| other.value == name.value));
+            if let Some(twin) = twin {
+                report
+                    .mistake(&name.place, format!("the listener at line {} has this name", twin.place.line));
+            }
+        }
+        let Some(address) = &listener.address else { continue };
+        let others = earlier().filter_map(|other| other.address.as_ref()).chain(admin);
+        if let Some(other) = others.into_iter().find(|other| address::overlap(other.value, address.value)) {
+            let (own, other, line) = (address.value, other.value, other.place.line);
+            report.mistake(&address.place, format!("{own} overlaps with {other} at line {line}"));
+        }
+    }
+}
+
+fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketAddr>>) -> Vec<Fixed> {
+    let mut fixed = Vec::new();
+    for listener in listeners {
+        let (Some(name), Some(address)) = (&listener.name, &listener.address) else { continue };
+        let identity = |key: &str| format!("the {key} of listener \"{}\"", name.value);
+        fixed.push(Fixed::new(identity("address"), address.place.clone(), address.value.to_string()));
+        let shared = listener.shared_port.as_written();
+        let place =
+            shared.map_or_else(|| listener.place.missing("shared_port"), |shared| shared.place.clone());
+        let value = shared.is_some_and(|shared| shared.value);
+        fixed.push(Fixed::new(identity("shared_port"), place, value.to_string()));
+    }
+    fixed
+        .extend(admin.map(|admin| Fixed::new("admin.address", admin.place.clone(), admin.value.to_string())));
+    fixed
+}
+
+fn assemble(
+    previous: &Snapshot,
+    listeners: Vec<ListenerLoaded>,
+    domains: Vec<TrustDomain>,
+    (routes, answers): (RouteTable, Vec<Answer>),
+    access_log: bool,
+) -> (Plan, Vec<CertificateExpiry>) {
+    let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
+    let policy = Snapshot::after(previous, domains, routes);
+    // Snapshots keep the order of their domains, which is that of the listeners and of their certificates.
+    let mut ids = policy.domains().map(|(id, _)| id);
+    let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
+    drop(ids);
+    (Plan { policy, listeners, answers, access_log }, expiries)
+}

@@ -1,0 +1,191 @@
+//! `[listener.client_auth]`, and the keys of it that a certificate overrides.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use portcullis_policy::{ClientAuth, Mode, Profile, Refusals};
+use portcullis_trust::{AnchorError, Anchors, EkuRule};
+
+use super::{
+    entry::Entry,
+    file::{CERTIFICATES_BYTES_MAX, Folder, read},
+    mistake::{Located, Place, Report, shown},
+    section::Section,
+};
+
+pub(crate) const KEYS: &[&str] = &["mode", "profile", "anchors", "extended_key_usage", "refusals"];
+
+/// The rules as written: any of them may be left to the listener.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientAuthWritten {
+    place: Place,
+    mode: Entry<Mode>,
+    profile: Entry<Profile>,
+    anchors: Entry<Vec<Located<String>>>,
+    extended_key_usage: Entry<EkuRule>,
+    refusals: Entry<Refusals>,
+}
+
+impl ClientAuthWritten {
+    /// Reads the table `client_auth` of a listener or a certificate.
+    pub(crate) fn read(parent: &Section<'_>) -> Self {
+        let Some(section) = parent.section("client_auth", KEYS) else {
+            return Self::nothing(parent.place().missing("client_auth"), parent.has("client_auth"));
+        };
+        Self {
+            place: section.place().clone(),
+            mode: section.choice(
+                "mode",
+                &[("required", Mode::Required), ("optional", Mode::Optional), ("off", Mode::Off)],
+            ),
+            profile: section.choice("profile", &[("x509", Profile::X509), ("psd2", Profile::Psd2)]),
+            anchors: section.texts("anchors"),
+            extended_key_usage: section.choice(
+                "extended_key_usage",
+                &[("client-auth", EkuRule::ClientAuth), ("any-tls", EkuRule::AnyTls)],
+            ),
+            refusals: section
+                .choice("refusals", &[("handshake", Refusals::Handshake), ("http", Refusals::Http)]),
+        }
+    }
+
+    fn nothing(place: Place, mistaken: bool) -> Self {
+        fn entry<T>(mistaken: bool) -> Entry<T> {
+            if mistaken { Entry::Mistaken } else { Entry::Absent }
+        }
+        Self {
+            place,
+            mode: entry(mistaken),
+            profile: entry(mistaken),
+            anchors: entry(mistaken),
+            extended_key_usage: entry(mistaken),
+            refusals: entry(mistaken),
+        }
+    }
+
+    /// The rules with those of `listener` where nothing is written.
+    pub(crate) fn over(&self, listener: &Self) -> Self {
+        Self {
+            place: listener.place.clone(),
+            mode: self.mode.or_inherit(&listener.mode),
+            profile: self.profile.or_inherit(&listener.profile),
+            anchors: self.anchors.or_inherit(&listener.anchors),
+            extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
+            refusals: self.refusals.or_inherit(&listener.refusals),
+        }
+    }
+
+    /// The mode; certificates are required unless something else is written.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode.as_written().map_or(Mode::Required, |written| written.value)
+    }
+
+    /// Reports the keys that say how to judge certificates where none is asked for: who wrote them believes that the
+    /// door is guarded.
+    pub(crate) fn report_unused(&self, report: &Report) {
+        let places = [
+            self.profile.as_written().map(|written| &written.place),
+            self.anchors.as_written().map(|written| &written.place),
+            self.extended_key_usage.as_written().map(|written| &written.place),
+            self.refusals.as_written().map(|written| &written.place),
+        ];
+        for place in places.into_iter().flatten() {
+            report.mistake(place, "has no effect, since the mode is \"off\" and no certificate is asked for");
+        }
+    }
+}
+
+/// Sets of anchors that were read for this configuration: one set for each list of files, so that a list that is inherited
+/// is read once and complained of once.
+#[derive(Debug)]
+pub(crate) struct AnchorShelf<'r> {
+    folder: Folder,
+    report: &'r Report,
+    /// `None` for a list that could not be read.
+    sets: HashMap<Vec<PathBuf>, Option<Arc<Anchors>>>,
+    /// Tables whose missing keys were reported.
+    missing: Vec<Place>,
+}
+
+impl<'r> AnchorShelf<'r> {
+    pub(crate) fn new(folder: Folder, report: &'r Report) -> Self {
+        Self { folder, report, sets: HashMap::new(), missing: Vec::new() }
+    }
+
+    /// The rules as run. `None` after a mistake.
+    pub(crate) fn client_auth(&mut self, written: &ClientAuthWritten) -> Option<ClientAuth> {
+        let mode = written.mode();
+        let anchors = self.anchors_for(mode, written);
+        let profile = match written.profile.as_written() {
+            Some(profile) => Some(profile.value),
+            None if mode == Mode::Off => Some(Profile::X509),
+            None => None,
+        };
+        if mode != Mode::Off {
+            self.require("profile", matches!(written.profile, Entry::Absent), &written.place);
+            self.require("anchors", matches!(written.anchors, Entry::Absent), &written.place);
+        }
+        Some(ClientAuth {
+            mode,
+            profile: profile?,
+            refusals: written.refusals.clone().or(Refusals::Handshake),
+            extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
+            anchors: anchors?,
+        })
+    }
+
+    fn anchors_for(&mut self, mode: Mode, written: &ClientAuthWritten) -> Option<Arc<Anchors>> {
+        if mode == Mode::Off {
+            return Some(Arc::default());
+        }
+        let files = written.anchors.as_written()?;
+        let paths: Vec<PathBuf> = files.value.iter().map(|file| self.folder.join(&file.value)).collect();
+        if let Some(known) = self.sets.get(&paths) {
+            return known.clone();
+        }
+        let set = self.read(files, &paths).map(Arc::new);
+        self.sets.insert(paths, set.clone());
+        set
+    }
+
+    fn read(&self, files: &Located<Vec<Located<String>>>, paths: &[PathBuf]) -> Option<Anchors> {
+        if files.value.is_empty() {
+            self.report.mistake(&files.place, "must name at least one file of trust anchors");
+            return None;
+        }
+        let sets: Vec<Option<Anchors>> =
+            files.value.iter().zip(paths).map(|(file, path)| self.read_file(file, path)).collect();
+        let sets: Vec<Anchors> = sets.into_iter().collect::<Option<_>>()?;
+        sets.into_iter().reduce(|mut all, more| {
+            all.extend(more);
+            all
+        })
+    }
+
+    fn read_file(&self, file: &Located<String>, path: &std::path::Path) -> Option<Anchors> {
+        let bytes = read(path, CERTIFICATES_BYTES_MAX)
+            .map_err(|error| self.report.mistake(&file.place, format!("{} {error}", shown(&file.value))))
+            .ok()?;
+        Anchors::from_pem(&bytes)
+            .map_err(|error| {
+                self.report.mistake(&file.place, format!("{}: {}", shown(&file.value), describe(&error)));
+            })
+            .ok()
+    }
+
+    fn require(&mut self, key: &'static str, absent: bool, table: &Place) {
+        let place = table.missing(key);
+        if absent && !self.missing.contains(&place) {
+            self.report
+                .mistake(&place, "is missing: it has no default, since a client certificate is asked for");
+            self.missing.push(place);
+        }
+    }
+}
+
+/// What is wrong with a file of anchors, with its cause; without that of broken PEM, which repeats what stands there.
+fn describe(error: &AnchorError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) if !matches!(error, AnchorError::Pem { .. }) => format!("{error}: {cause}"),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,56 @@
+//! A configuration in a few lines.
+
+use std::fmt;
+
+use portcullis_gateway::plan::{CertificatePlan, ListenerPlan};
+use portcullis_policy::{Mode, Route};
+
+use super::{Configuration, host_name};
+
+impl fmt::Display for Configuration {
+    /// Listeners with their names and rules, routes, admin listener: what an operator compares with what was meant.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for listener in &self.plan.listeners {
+            self.fmt_listener(listener, f)?;
+        }
+        for route in self.plan.policy.routes().routes() {
+            fmt_route(route, f)?;
+        }
+        match self.admin {
+            Some(address) => writeln!(f, "admin listener: {address}"),
+            None => writeln!(f, "no admin listener"),
+        }
+    }
+}
+
+impl Configuration {
+    fn fmt_listener(&self, listener: &ListenerPlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "listener {}: {}", listener.name, listener.address)?;
+        for certificate in &listener.certificates {
+            self.fmt_certificate(certificate, f)?;
+        }
+        Ok(())
+    }
+
+    fn fmt_certificate(&self, certificate: &CertificatePlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = certificate.names.iter().map(host_name::show).collect();
+        let default = if certificate.default { " (default)" } else { "" };
+        write!(f, "  {}{default}: client certificate ", names.join(", "))?;
+        let rules = &self.plan.policy.domain(certificate.domain).0.client_auth;
+        let mode = match rules.mode {
+            Mode::Off => return writeln!(f, "not asked for"),
+            Mode::Optional => "optional",
+            Mode::Required => "required",
+        };
+        writeln!(f, "{mode}, profile {}, trust anchors: {}", rules.profile.as_str(), rules.anchors.len())
+    }
+}
+
+fn fmt_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let host = route.host().map(|host| format!(" on {host}")).unwrap_or_default();
+    let roles: Vec<&str> = route.roles().iter().map(|role| role.as_str()).collect();
+    match roles.is_empty() {
+        true => writeln!(f, "route {}{host}: whoever is admitted", route.path()),
+        false => writeln!(f, "route {}{host}: {}", route.path(), roles.join(" or ")),
+    }
+}

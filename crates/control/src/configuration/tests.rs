@@ -1,0 +1,10 @@
+//! What `check` says about a configuration, mistake by mistake.
+
+mod bench;
+mod client_auth;
+mod listener;
+mod reload;
+mod route;
+mod syntax;
+
+use bench::{Bench, GOOD};

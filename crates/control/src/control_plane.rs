@@ -1,0 +1,251 @@
+//! The life of the process, from the configuration to the last connection.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use portcullis_gateway::{Gateway, plan::Plan};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinHandle},
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    Configuration, ControlError, Mistakes,
+    access_file::AccessWriter,
+    admin_listener::{AdminListener, Phase},
+    configuration::Fixed,
+    logging::Log,
+    open_files,
+    recorder::Recorder,
+    signals::{Signal, Signals},
+};
+
+/// How often histograms are emptied into their buckets and the like. What a shard observes in the meantime is kept one by
+/// one, so this bounds memory.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Shards cut what is left at the drain timeout by themselves; this is for their threads to end.
+const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+/// For the last access records to be written. A file that takes none costs them, and not the end of the process.
+const ACCESS_LOG_GRACE: Duration = Duration::from_secs(1);
+/// A drain that is watched ends within this of the last shard.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// Runs the gate until a signal ends it.
+///
+/// `on_ready` is called once every shard accepts. SIGHUP rereads the configuration, SIGTERM and SIGINT drain, and a second
+/// one of these ends the drain.
+///
+/// # Errors
+/// [`ControlError::Configuration`] before anything is opened; the others say what failed at the start or at the end.
+pub fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ControlError> {
+    let configuration = Configuration::check(path)?;
+    let log = Log::start(configuration.log.level)?;
+    open_files::raise_limit();
+    let recorder = Recorder::install()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(ControlError::Runtime)?;
+    let result = runtime.block_on(async {
+        // From here on a signal waits for its turn instead of ending the process.
+        let signals = Signals::listen().map_err(ControlError::Runtime)?;
+        let plane = ControlPlane::start(path, configuration, log, recorder).await?;
+        on_ready();
+        plane.serve(signals).await
+    });
+    // A reload that hangs on a dead file system must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Everything that runs beside the shards.
+struct ControlPlane {
+    path: PathBuf,
+    fixed: Arc<[Fixed]>,
+    drain_timeout: Duration,
+    plan: Arc<ArcSwap<Plan>>,
+    /// Plans that a shard may still look at. The last reference to one is dropped here, since that takes time.
+    retired: Vec<Arc<Plan>>,
+    gateway: Gateway,
+    access: AccessWriter,
+    recorder: Recorder,
+    log: Log,
+    phase: watch::Sender<Phase>,
+}
+
+impl ControlPlane {
+    async fn start(
+        path: &Path,
+        configuration: Configuration,
+        log: Log,
+        recorder: Recorder,
+    ) -> Result<Self, ControlError> {
+        log_warnings(path, &configuration);
+        recorder.configured(&configuration);
+        let Configuration { runtime, plan, admin, log: log_settings, fixed, .. } = configuration;
+        let (phase, phases) = watch::channel(Phase::Starting);
+        if let Some(address) = admin {
+            let listener = AdminListener::bind(address).await?;
+            tracing::info!(listener = "admin", address = %listener.address(), "listening");
+            tokio::spawn(listener.serve(recorder.clone(), phases));
+        }
+        let (sink, access) = AccessWriter::start(log_settings.access_file.as_deref())?;
+        let plan = Arc::new(ArcSwap::from_pointee(plan));
+        let gateway = Gateway::start(&runtime, &plan, &sink)?;
+        for (listener, address) in gateway.addresses() {
+            tracing::info!(listener, %address, "listening");
+        }
+        let io = gateway.io_backend();
+        recorder.io_backend(io);
+        phase.send_replace(Phase::Serving);
+        tracing::info!(shards = runtime.shards.get(), io = io.as_str(), "ready");
+        let (path, drain_timeout) = (path.to_owned(), runtime.drain_timeout);
+        Ok(Self {
+            path,
+            fixed,
+            drain_timeout,
+            plan,
+            retired: Vec::new(),
+            gateway,
+            access,
+            recorder,
+            log,
+            phase,
+        })
+    }
+
+    async fn serve(mut self, mut signals: Signals) -> Result<(), ControlError> {
+        let mut upkeep = interval(UPKEEP_INTERVAL);
+        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reload = Reload::Idle;
+        loop {
+            tokio::select! {
+                _ = upkeep.tick() => self.keep_up(),
+                read = reload.finished() => {
+                    self.take_up(read);
+                    reload = if reload.is_asked_again() { self.read_anew() } else { Reload::Idle };
+                }
+                signal = signals.next() => match (signal, &mut reload) {
+                    (Signal::Stop, _) => break,
+                    (Signal::Reload, Reload::Idle) => reload = self.read_anew(),
+                    (Signal::Reload, Reload::Reading { again, .. }) => *again = true,
+                },
+            }
+            if self.gateway.is_finished() {
+                return Err(ControlError::DataPlaneEnded);
+            }
+        }
+        self.drain(signals).await
+    }
+
+    fn keep_up(&mut self) {
+        self.recorder.log_lines_dropped(self.log.lines_dropped());
+        self.recorder.run_upkeep();
+        self.retired.retain(|plan| Arc::strong_count(plan) > 1);
+    }
+
+    /// Begins to read the configuration as it is written now.
+    fn read_anew(&self) -> Reload {
+        self.access.reopen();
+        let (path, previous, fixed) = (self.path.clone(), self.plan.load_full(), Arc::clone(&self.fixed));
+        // Reading takes long where files come over a network; scrapes, probes and signals must not wait for it.
+        let task = tokio::task::spawn_blocking(move || Configuration::reload(&path, &previous, &fixed));
+        Reload::Reading { task, again: false }
+    }
+
+    /// Publishes what was read, or goes on with what there was.
+    fn take_up(&mut self, read: Result<Result<Configuration, Mistakes>, JoinError>) {
+        match read {
+            Ok(Ok(configuration)) => return self.publish(configuration),
+            Ok(Err(mistakes)) => log_mistakes(&mistakes),
+            Err(error) => tracing::error!(%error, "reload failed"),
+        }
+        self.recorder.reloaded(false);
+    }
+
+    fn publish(&mut self, configuration: Configuration) {
+        log_warnings(&self.path, &configuration);
+        self.recorder.configured(&configuration);
+        self.recorder.reloaded(true);
+        let (listeners, routes) = (configuration.plan.listeners.len(), configuration.plan.answers.len());
+        self.retired.push(self.plan.swap(Arc::new(configuration.plan)));
+        tracing::info!(listeners, routes, "reloaded");
+    }
+
+    async fn drain(mut self, mut signals: Signals) -> Result<(), ControlError> {
+        self.phase.send_replace(Phase::Draining);
+        tracing::info!(timeout_s = self.drain_timeout.as_secs_f64(), "draining");
+        self.gateway.drain();
+        let deadline = Instant::now() + self.drain_timeout + DRAIN_MARGIN;
+        while !self.gateway.is_finished() {
+            if Instant::now() >= deadline {
+                return Err(ControlError::DrainOverrun);
+            }
+            tokio::select! {
+                () = sleep(DRAIN_POLL) => {}
+                signal = signals.next() => match signal {
+                    Signal::Reload => tracing::warn!("the configuration is not reread while draining"),
+                    Signal::Stop => return Err(ControlError::Interrupted),
+                },
+            }
+        }
+        self.finish_access_log().await;
+        self.keep_up();
+        self.gateway.join();
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// The writer ends once the last shard has let go of the queue and its records are written.
+    async fn finish_access_log(&self) {
+        let deadline = Instant::now() + ACCESS_LOG_GRACE;
+        while !self.access.is_finished() && Instant::now() < deadline {
+            sleep(DRAIN_POLL).await;
+        }
+    }
+}
+
+/// Whether the configuration is being read.
+enum Reload {
+    /// It is not.
+    Idle,
+    /// It is.
+    Reading {
+        task: JoinHandle<Result<Configuration, Mistakes>>,
+        /// Whether it may have changed since, so that it must be read once more.
+        again: bool,
+    },
+}
+
+impl Reload {
+    /// What was read; never, if nothing is. Nothing is lost if the future is dropped.
+    async fn finished(&mut self) -> Result<Result<Configuration, Mistakes>, JoinError> {
+        match self {
+            Self::Idle => std::future::pending().await,
+            Self::Reading { task, .. } => task.await,
+        }
+    }
+
+    const fn is_asked_again(&self) -> bool {
+        matches!(self, Self::Reading { again: true, .. })
+    }
+}
+
+fn log_warnings(path: &Path, configuration: &Configuration) {
+    for warning in &configuration.warnings {
+        let (file, line, key) = (path.display(), warning.line(), warning.key());
+        tracing::warn!(%file, line, key, detail = warning.message(), "configuration");
+    }
+}
+
+fn log_mistakes(mistakes: &Mistakes) {
+    let file = mistakes.file().display();
+    tracing::error!(%file, mistakes = mistakes.iter().count(), "reload failed");
+    for mistake in mistakes.iter() {
+        let (line, key) = (mistake.line(), mistake.key());
+        tracing::error!(%file, line, key, detail = mistake.message(), "configuration");
+    }
+}

@@ -1,0 +1,60 @@
+//! Why the gate does not start, or did not end well.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use metrics_exporter_prometheus::BuildError;
+use portcullis_gateway::StartError;
+use thiserror::Error;
+use tracing_subscriber::util::TryInitError;
+
+use crate::Mistakes;
+
+/// What went wrong. [`Configuration`](Self::Configuration) is for the operator to mend; so are taken addresses and files
+/// that cannot be written; the rest is the machine's doing or ours.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The configuration has mistakes; its `Display` has one line for each.
+    #[error(transparent)]
+    Configuration(#[from] Mistakes),
+    /// The admin listener's address cannot be bound.
+    #[error("cannot listen on {address} for the admin listener")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The access log cannot be opened.
+    #[error("cannot open the access log {path}")]
+    AccessFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The data plane did not start.
+    #[error("the data plane did not start")]
+    Start(#[from] StartError),
+    /// The process has a metrics recorder already.
+    #[error("cannot keep metrics")]
+    Metrics(#[source] BuildError),
+    /// The process has a log already.
+    #[error("cannot start the log")]
+    Log(#[source] TryInitError),
+    /// A thread cannot be made.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The runtime of the control plane, or its signal handlers, cannot be made.
+    #[error("cannot start the control plane")]
+    Runtime(#[source] io::Error),
+    /// A shard ended though nobody asked it to.
+    #[error("the data plane ended by itself")]
+    DataPlaneEnded,
+    /// Shards were still busy when the drain should long have been over.
+    #[error("shards did not end within the drain timeout")]
+    DrainOverrun,
+    /// A second signal to stop came before the drain was over.
+    #[error("asked again to stop: connections were cut")]
+    Interrupted,
+}

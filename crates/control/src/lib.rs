@@ -1,0 +1,18 @@
+//! The control plane: configuration, reload, admin listener.
+//!
+//! One thread with its own runtime. It reads the configuration, publishes it to the shards, keeps the logs and answers the
+//! operator; it never touches a client's connection.
+
+mod access_file;
+mod admin_listener;
+mod configuration;
+mod control_plane;
+mod error;
+mod logging;
+mod open_files;
+mod recorder;
+mod signals;
+
+pub use configuration::{CertificateExpiry, Configuration, LogSettings, Mistake, Mistakes};
+pub use control_plane::run;
+pub use error::ControlError;
