@@ -1,0 +1,74 @@
+//! Portcullis, the mutual-TLS gate for open banking.
+
+mod command_line;
+mod quickstart;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use command_line::{Command, CommandLine};
+use portcullis_control::{Configuration, ControlError};
+
+/// The configuration has mistakes. Also what clap exits with where the command line has some.
+const EXIT_MISTAKES: u8 = 2;
+/// Anything else went wrong.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Run { config, test: false } => run(&config, || ()),
+        Command::Run { config, test: true } | Command::Check { config } => check(&config),
+        Command::Quickstart { dir, port } => quickstart(&dir, port),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+fn run(config: &Path, on_ready: impl FnOnce()) -> anyhow::Result<()> {
+    Ok(portcullis_control::run(config, on_ready)?)
+}
+
+fn check(config: &Path) -> anyhow::Result<()> {
+    let configuration = Configuration::check(config).map_err(ControlError::from)?;
+    for warning in &configuration.warnings {
+        tell(io::stderr(), format_args!("warning: {}", warning.in_file(config)));
+    }
+    // Standard output that is closed early, as by `head`, is no mistake of the configuration.
+    tell(io::stdout(), format_args!("{configuration}{}: ok", config.display()));
+    Ok(())
+}
+
+fn quickstart(directory: &Path, port: u16) -> anyhow::Result<()> {
+    let prepared = quickstart::prepare(directory, port).context("cannot prepare the quickstart")?;
+    let whose = if prepared.reused { "from an earlier run" } else { "made just now" };
+    tell(io::stdout(), format_args!("# certificates in {}: {whose}", directory.display()));
+    let lines = quickstart::curl_lines(&prepared);
+    run(&prepared.configuration(), || tell(io::stdout(), lines))
+}
+
+/// One line a mistake, so that editors and scripts can read it; otherwise the error with its causes.
+fn complain(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(ControlError::Configuration(mistakes)) => {
+            tell(io::stderr(), mistakes);
+            EXIT_MISTAKES.into()
+        }
+        _ => {
+            tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_FAILURE.into()
+        }
+    }
+}
+
+/// Nobody is left to be told of a stream that is closed.
+fn tell(mut stream: impl Write, what: impl Display) {
+    drop(writeln!(stream, "{what}"));
+}

@@ -1,0 +1,178 @@
+//! A gate to try where nothing was set up: test certificates, a configuration that uses them, and the curl lines that show who
+//! is admitted.
+//!
+//! The file names are part of the interface: `portcullis.toml`, `ca.pem` for `curl --cacert`, `tpp/NAME.pem` and
+//! `tpp/NAME.key`. The configuration is written last and taken away first, so that it stands only beside a complete set: a
+//! run that was killed half-way leaves none, and the next one starts over.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use portcullis_test_pki::{Authority, Role, ServerCertificate, TppCertificate, Validity};
+
+mod curl;
+
+pub(crate) use curl::curl_lines;
+
+const CONFIGURATION: &str = "portcullis.toml";
+/// The admin listener is this far above the port.
+const ADMIN_OFFSET: u16 = 1000;
+/// Clients whose certificate must be valid for the lines to come true; beside them stands `expired`.
+const VALID_CLIENTS: [&str; 5] = ["aisp", "pisp", "all", "noroles", "foreign"];
+
+/// A directory that is ready for `run`.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The directory, named as the caller named it.
+    pub(crate) directory: PathBuf,
+    /// Port of the listener.
+    pub(crate) port: u16,
+    /// Port of the admin listener.
+    pub(crate) admin_port: u16,
+    /// Whether the certificates of an earlier run serve again.
+    pub(crate) reused: bool,
+}
+
+impl Prepared {
+    /// The configuration to run with.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.directory.join(CONFIGURATION)
+    }
+}
+
+/// Makes `directory` ready for a gate on 127.0.0.1:`port`. What an earlier run left is kept while its certificates last the day,
+/// an edited configuration included; for another port the configuration is written anew.
+///
+/// # Errors
+///
+/// When there is no room for the admin port above `port`, or the directory cannot be written.
+pub(crate) fn prepare(directory: &Path, port: u16) -> anyhow::Result<Prepared> {
+    let admin_port = port
+        .checked_add(ADMIN_OFFSET)
+        .filter(|_| port != 0)
+        .ok_or_else(|| anyhow!("the port must lie between 1 and {}", u16::MAX - ADMIN_OFFSET))?;
+    let reused = is_complete(directory);
+    let prepared = Prepared { directory: directory.to_owned(), port, admin_port, reused };
+    if !reused {
+        make_material(directory).with_context(|| format!("cannot prepare {}", directory.display()))?;
+    }
+    if !listens_on(&prepared) {
+        write_configuration(&prepared)?;
+    }
+    Ok(prepared)
+}
+
+/// Whether an earlier run came to its end and its certificates last the day.
+fn is_complete(directory: &Path) -> bool {
+    let clients = VALID_CLIENTS.map(|name| format!("tpp/{name}"));
+    let others = ["tpp/expired.pem", "tpp/expired.key", "ca.pem", "qtsp.pem", CONFIGURATION];
+    let lasts = |name: &str| {
+        let pem = fs::read(directory.join(format!("{name}.pem"))).unwrap_or_default();
+        let validity = Validity::of_pem(&pem);
+        validity.is_ok_and(|validity| validity.lasts_the_day())
+            && directory.join(format!("{name}.key")).is_file()
+    };
+    lasts("server")
+        && clients.iter().all(|name| lasts(name))
+        && others.iter().all(|name| directory.join(name).is_file())
+}
+
+fn make_material(directory: &Path) -> anyhow::Result<()> {
+    let tpp = directory.join("tpp");
+    fs::create_dir_all(&tpp)?;
+    remove_configuration(directory)?;
+
+    let bank = Authority::bank()?;
+    fs::write(directory.join("ca.pem"), bank.root_pem())?;
+    ServerCertificate::new(["localhost", "127.0.0.1", "::1"]).issue(&bank)?.write(directory, "server")?;
+
+    let qtsp = Authority::qtsp()?;
+    fs::write(directory.join("qtsp.pem"), qtsp.root_pem())?;
+    let aisp = TppCertificate::new("Lindenblatt Kontodienst GmbH").roles([Role::PspAi]);
+    let pisp = TppCertificate::new("Brueckner Zahlungsdienste AG").roles([Role::PspPi]);
+    let all = TppCertificate::new("Rheinufer Payments GmbH").roles(Role::ALL);
+    let noroles = TppCertificate::new("Hafenkontor Handels GmbH");
+    aisp.clone().issue(&qtsp)?.write(&tpp, "aisp")?;
+    pisp.issue(&qtsp)?.write(&tpp, "pisp")?;
+    all.issue(&qtsp)?.write(&tpp, "all")?;
+    noroles.issue(&qtsp)?.write(&tpp, "noroles")?;
+    aisp.clone().validity(Validity::expired()).issue(&qtsp)?.write(&tpp, "expired")?;
+    aisp.issue(&Authority::foreign()?)?.write(&tpp, "foreign")?;
+    Ok(())
+}
+
+fn remove_configuration(directory: &Path) -> std::io::Result<()> {
+    match fs::remove_file(directory.join(CONFIGURATION)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the configuration at hand is for these ports.
+fn listens_on(prepared: &Prepared) -> bool {
+    let text = fs::read_to_string(prepared.configuration()).unwrap_or_default();
+    [prepared.port, prepared.admin_port].iter().all(|port| text.contains(&address_line(*port)))
+}
+
+/// Written beside its place and renamed into it, so that no half of one is ever read.
+fn write_configuration(prepared: &Prepared) -> anyhow::Result<()> {
+    let path = prepared.configuration();
+    let beside = path.with_extension("toml.new");
+    fs::write(&beside, configuration(prepared))
+        .and_then(|()| fs::rename(&beside, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn address_line(port: u16) -> String {
+    format!("address = \"127.0.0.1:{port}\"\n")
+}
+
+fn configuration(prepared: &Prepared) -> String {
+    let (listener, admin) = (address_line(prepared.port), address_line(prepared.admin_port));
+    format!(
+        r#"# The quickstart's configuration. Edit it as you like: it is kept while the certificates beside it last and the port
+# stays the same. Paths are relative to this file.
+
+[[listener]]
+name = "tpp"
+{listener}
+[[listener.certificate]]
+chain = "server.pem"
+key = "server.key"
+
+[listener.client_auth]
+mode = "required"
+profile = "psd2"
+anchors = ["qtsp.pem"]
+# A certificate without a PSD2 role is told so over HTTP. The default, "handshake", refuses it with an alert.
+refusals = "http"
+
+[[route]]
+path = "/v1/accounts"
+roles = ["PSP_AI"]
+respond = {{ status = 200, echo = "identity" }}
+
+[[route]]
+path = "/v1/payments"
+roles = ["PSP_PI"]
+respond = {{ status = 200, echo = "identity" }}
+
+[[route]]
+path = "/v1/funds-confirmations"
+roles = ["PSP_IC"]
+respond = {{ status = 200, echo = "identity" }}
+
+# Every TPP that was admitted, whatever its roles.
+[[route]]
+path = "/"
+respond = {{ status = 200, echo = "identity" }}
+
+[admin]
+{admin}"#
+    )
+}
+
+#[cfg(test)]
+mod tests;

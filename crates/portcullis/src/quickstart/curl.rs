@@ -1,0 +1,114 @@
+//! The curl lines that show what the quickstart's gate does, with what each is going to give.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::Prepared;
+
+/// One thing to try.
+struct Case {
+    /// The certificate to present: a name in `tpp/`.
+    client: Option<&'static str>,
+    path: &'static str,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// An answer with this status.
+    Status(u16, &'static str),
+    /// No session; curl shows the alert of this name.
+    Alert(&'static str),
+}
+
+const CASES: [Case; 11] = [
+    Case::answered("aisp", "/v1/accounts", 200, "its certificate has the role PSP_AI"),
+    Case::answered("aisp", "/v1/payments", 403, "the route needs PSP_PI"),
+    Case::answered("pisp", "/v1/payments", 200, "its certificate has the role PSP_PI"),
+    Case::answered("pisp", "/v1/accounts", 403, "the route needs PSP_AI"),
+    Case::answered("all", "/v1/accounts", 200, "its certificate has all four roles"),
+    Case::answered("all", "/v1/payments", 200, "its certificate has all four roles"),
+    Case::answered("all", "/v1/funds-confirmations", 200, "its certificate has all four roles"),
+    Case::answered("noroles", "/v1/accounts", 403, "its certificate has no PSD2 role"),
+    Case::refused(Some("expired"), "certificate_expired"),
+    Case::refused(Some("foreign"), "unknown_ca"),
+    Case::refused(None, "certificate_required"),
+];
+
+impl Case {
+    const fn answered(client: &'static str, path: &'static str, status: u16, why: &'static str) -> Self {
+        Self { client: Some(client), path, outcome: Outcome::Status(status, why) }
+    }
+
+    const fn refused(client: Option<&'static str>, alert: &'static str) -> Self {
+        Self { client, path: "/v1/accounts", outcome: Outcome::Alert(alert) }
+    }
+}
+
+/// For each case a line that says what comes of it and the command itself, ready to paste where the user stands. Every line holds over
+/// HTTP/2, which curl asks for by itself, and over HTTP/1.1.
+pub(crate) fn curl_lines(prepared: &Prepared) -> String {
+    let mut text = String::from("# Over HTTP/2; add --http1.1 to any line for HTTP/1.1.\n");
+    for case in &CASES {
+        let who = case.client.unwrap_or("no certificate");
+        let outcome = match &case.outcome {
+            Outcome::Status(status, why) => format!("{status}: {why}"),
+            Outcome::Alert(alert) => format!("refused in the handshake: alert {alert}"),
+        };
+        let command = command(prepared, case);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n# {who} {}: {outcome}\n{command}\n", case.path);
+    }
+    let admin_port = prepared.admin_port;
+    let _ =
+        write!(text, "\n# What the gate counted meanwhile\ncurl -sS http://127.0.0.1:{admin_port}/metrics\n");
+    text
+}
+
+fn command(prepared: &Prepared, case: &Case) -> String {
+    let file = |name: &str| shell_word(&prepared.directory.join(name));
+    let mut command = format!("curl -sSi --cacert {}", file("ca.pem"));
+    if let Some(client) = case.client {
+        let (certificate, key) = (file(&format!("tpp/{client}.pem")), file(&format!("tpp/{client}.key")));
+        let _ = write!(command, " --cert {certificate} --key {key}");
+    }
+    let _ = write!(command, " https://localhost:{}{}", prepared.port, case.path);
+    command
+}
+
+/// The path as one word of a POSIX shell, and never one that looks like an option.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=,@".contains(&byte);
+    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(directory: &str) -> Prepared {
+        Prepared { directory: directory.into(), port: 8443, admin_port: 9443, reused: false }
+    }
+
+    #[test]
+    fn the_lines_work_from_where_the_user_stands() {
+        let lines = curl_lines(&prepared("./quickstart"));
+        let aisp = "curl -sSi --cacert ./quickstart/ca.pem --cert ./quickstart/tpp/aisp.pem \
+                    --key ./quickstart/tpp/aisp.key https://localhost:8443/v1/accounts\n";
+        assert!(lines.contains(aisp), "{lines}");
+        assert!(lines.contains(
+            "# no certificate /v1/accounts: refused in the handshake: alert certificate_required\n"
+        ));
+        assert!(lines.contains("curl -sS http://127.0.0.1:9443/metrics\n"));
+    }
+
+    #[test]
+    fn a_path_stays_one_word() {
+        assert_eq!(shell_word(Path::new("try it")), "'try it'");
+        assert_eq!(shell_word(Path::new("it's")), r"'it'\''s'");
+        assert_eq!(shell_word(Path::new("$(reboot)")), "'$(reboot)'");
+        assert_eq!(shell_word(Path::new("-k/ca.pem")), "./-k/ca.pem");
+        assert_eq!(shell_word(Path::new("/srv/quickstart.1")), "/srv/quickstart.1");
+    }
+}
