@@ -1,0 +1,218 @@
+//! The command line as written. `plan` turns it into what the program runs on.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A load generator for TLS servers.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// CPU time of the signatures and the key agreement that no server of a full handshake can avoid
+    Floor(FloorArguments),
+    /// Full handshakes: connect, handshake, one GET, the whole answer, close
+    Handshake(LoadArguments),
+    /// GETs over connections that are kept open
+    Request(LoadArguments),
+    /// Server memory for connections that are held and say nothing
+    Idle(IdleArguments),
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned lines
+    Text,
+    /// One JSON object, with the keys of the README
+    Json,
+}
+
+/// TLS protocol version, the only one that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tls {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    V12,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    V13,
+}
+
+/// A key exchange group that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kx {
+    /// X25519
+    X25519,
+    /// NIST P-256
+    Secp256r1,
+    /// NIST P-384
+    Secp384r1,
+    /// X25519 together with ML-KEM-768
+    X25519mlkem768,
+}
+
+/// The kernel interface that carries the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Io {
+    /// `io_uring`, or epoll where the kernel refuses it
+    Auto,
+    /// `io_uring`, or an error
+    #[value(name = "io_uring")]
+    Uring,
+    /// epoll
+    Epoll,
+}
+
+/// Options of `floor`.
+#[derive(Debug, Args)]
+pub(crate) struct FloorArguments {
+    /// Core to run on
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// Options of `handshake` and `request`.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArguments {
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+    /// Operations to measure, over all connections
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: u64,
+    /// Connections at one time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Operations done before the measurement, over all connections
+    #[arg(long, default_value_t = 0)]
+    pub(crate) warmup: u64,
+}
+
+/// Options of `idle`.
+#[derive(Debug, Args)]
+pub(crate) struct IdleArguments {
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+    /// Connections to hold
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Seconds to hold them, counted from the last one opened
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) hold_s: f64,
+    /// Seconds between the last connection opened and the reading of the server's memory
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) settle_s: f64,
+    /// Hold each connection right after its handshake, without a GET
+    #[arg(long)]
+    pub(crate) no_request: bool,
+    /// Connections opened and closed before the first reading of the server's memory
+    #[arg(long, default_value_t = 0)]
+    pub(crate) warmup: u64,
+}
+
+/// Options of everything that speaks to a server.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("trust").required(true))]
+pub(crate) struct SessionArguments {
+    /// Address of the server, as host:port
+    #[arg(long)]
+    pub(crate) target: String,
+    /// Name to ask for: the SNI, the name checked in the server's certificate, and the Host field
+    #[arg(long)]
+    pub(crate) sni: String,
+    /// PEM file with the client's certificate and its issuing CAs
+    #[arg(long, requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// PEM file with the client's private key
+    #[arg(long, requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// PEM file with the CAs that the server's certificate must lead to
+    #[arg(long, group = "trust")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Take any server certificate; its signature over the handshake is still checked
+    #[arg(long, group = "trust")]
+    pub(crate) insecure: bool,
+    /// Path of the GET
+    #[arg(long, default_value = "/")]
+    pub(crate) path: String,
+    /// Status of the answer that counts as completed
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..600))]
+    pub(crate) expect_status: u16,
+    /// TLS version
+    #[arg(long, value_enum, default_value_t = Tls::V13)]
+    pub(crate) tls: Tls,
+    /// Key exchange groups to offer, preferred first
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kx::X25519])]
+    pub(crate) kx: Vec<Kx>,
+    /// Core to run on
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+    /// Kernel interface
+    #[arg(long, value_enum, default_value_t = Io::Auto)]
+    pub(crate) io: Io,
+    /// Process of the server, whose descendants are counted with it; may be repeated
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) server_pid: Vec<u32>,
+    /// Seconds after which one operation has failed
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) timeout_s: f64,
+    /// Allow a target that is not a loopback address
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(words: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(words.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn lists_are_read_in_order() {
+        let arguments = parse(
+            "loadtest handshake --target 127.0.0.1:1 --sni a --insecure --count 3 --kx secp384r1,x25519 \
+             --server-pid 3,4 --server-pid 5 --tls 1.2",
+        )
+        .unwrap();
+        let Command::Handshake(load) = arguments.command else { panic!("handshake was asked for") };
+        assert_eq!(load.session.kx, [Kx::Secp384r1, Kx::X25519]);
+        assert_eq!(load.session.server_pid, [3, 4, 5]);
+        assert_eq!(load.session.tls, Tls::V12);
+        assert_eq!((load.count, load.connections, load.session.expect_status), (3, 1, 200));
+    }
+
+    #[test]
+    fn trust_must_be_stated_once() {
+        assert!(parse("loadtest request --target 127.0.0.1:1 --sni a --count 1").is_err());
+        assert!(parse("loadtest request --target 127.0.0.1:1 --sni a --count 1 --ca c --insecure").is_err());
+        assert!(parse("loadtest request --target 127.0.0.1:1 --sni a --count 1 --ca c").is_ok());
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_a_count_is_positive() {
+        assert!(
+            parse("loadtest request --target 127.0.0.1:1 --sni a --count 1 --insecure --cert c").is_err()
+        );
+        assert!(parse("loadtest request --target 127.0.0.1:1 --sni a --count 0 --insecure").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! The TLS client configuration, made once and shared by all connections.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{SupportedKxGroup, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+
+use crate::arguments::{Kx, SessionArguments, Tls};
+
+/// Reads the files that the arguments name. Nothing is resumed: every handshake is a full one.
+pub(crate) fn build(session: &SessionArguments) -> Result<Arc<ClientConfig>> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = session.kx.iter().map(|kx| kx_group(*kx)).collect();
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version(session.tls)])
+        .context("TLS version and key exchange do not go together")?;
+    let builder = match &session.ca {
+        Some(file) => builder.with_root_certificates(roots(file)?),
+        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms })),
+    };
+    let mut config = match (&session.cert, &session.key) {
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(certificates(cert)?, private_key(key)?)
+            .with_context(|| format!("{} with {}", cert.display(), key.display()))?,
+        _ => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn version(tls: Tls) -> &'static SupportedProtocolVersion {
+    match tls {
+        Tls::V12 => &rustls::version::TLS12,
+        Tls::V13 => &rustls::version::TLS13,
+    }
+}
+
+fn kx_group(kx: Kx) -> &'static dyn SupportedKxGroup {
+    match kx {
+        Kx::X25519 => aws_lc_rs::kx_group::X25519,
+        Kx::Secp256r1 => aws_lc_rs::kx_group::SECP256R1,
+        Kx::Secp384r1 => aws_lc_rs::kx_group::SECP384R1,
+        Kx::X25519mlkem768 => aws_lc_rs::kx_group::X25519MLKEM768,
+    }
+}
+
+fn roots(file: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        roots.add(certificate).with_context(|| file.display().to_string())?;
+    }
+    Ok(roots)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .with_context(|| file.display().to_string())?;
+    if certificates.is_empty() {
+        bail!("{}: no certificate in it", file.display());
+    }
+    Ok(certificates)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(file).with_context(|| file.display().to_string())
+}
+
+/// Takes any certificate of the server (`--insecure`), but not a server that cannot use its key: a handshake must be one.
+#[derive(Debug)]
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,64 @@
+//! The time that is measured, and what it cost both sides.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_gettime};
+
+use crate::server_cpu::{CpuReading, CpuUsed};
+
+/// Wait before each reading of the server's CPU time, in which it ends what it was doing: closing, freeing, the tickets of the
+/// last handshake. A hundred times what any of these takes.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// A measurement under way.
+#[derive(Debug)]
+pub(crate) struct Interval {
+    server_pids: Vec<u32>,
+    server: Option<CpuReading>,
+    client: Duration,
+    start: Instant,
+}
+
+/// What a measurement found, besides the tally.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// From the first operation's start to the last one's end.
+    pub(crate) elapsed: Duration,
+    /// CPU time of this program.
+    pub(crate) client: Duration,
+    /// CPU time of the server, if its process was named.
+    pub(crate) server: Option<CpuUsed>,
+}
+
+impl Interval {
+    /// Lets the server settle, and begins.
+    pub(crate) async fn begin(server_pids: &[u32]) -> Result<Self> {
+        monoio::time::sleep(SETTLE).await;
+        let server = match server_pids {
+            [] => None,
+            pids => Some(CpuReading::take(pids).context("--server-pid")?),
+        };
+        Ok(Self { server_pids: server_pids.to_vec(), server, client: process_cpu()?, start: Instant::now() })
+    }
+
+    /// Ends, and lets the server settle before its CPU time is read.
+    pub(crate) async fn end(self) -> Result<Measured> {
+        let elapsed = self.start.elapsed();
+        let client = process_cpu()?.saturating_sub(self.client);
+        monoio::time::sleep(SETTLE).await;
+        let server = match &self.server {
+            None => None,
+            Some(before) => {
+                let after = CpuReading::take(&self.server_pids).context("--server-pid");
+                Some(after?.since(before).context("--server-pid")?)
+            }
+        };
+        Ok(Measured { elapsed, client, server })
+    }
+}
+
+fn process_cpu() -> Result<Duration> {
+    let now = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).context("process CPU clock")?;
+    Ok(now.into())
+}

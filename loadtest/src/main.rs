@@ -1,0 +1,58 @@
+//! `loadtest`: a load generator for TLS servers.
+//!
+//! It measures full handshakes, keep-alive requests and idle connections of any TLS server, and reads from `/proc` what
+//! they cost that server. It imports none of the server's crates: what it says about the gate, a stranger could say.
+
+mod answer;
+mod arguments;
+mod chunked;
+mod client_config;
+mod connection;
+mod deadline;
+mod driver;
+mod failure;
+mod floor;
+mod latency;
+mod load;
+mod plan;
+mod process;
+mod report;
+mod server_cpu;
+mod tally;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Format};
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Floor(floor) => print(&floor::measure(&floor)?, floor.format),
+        Command::Handshake(load) => print(&load::handshake::run(&load)?, load.session.format),
+        Command::Request(load) => print(&load::request::run(&load)?, load.session.format),
+        Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
+    }
+}
+
+/// Prints a report, its complaint first and on stderr. A run with a complaint ends with status 1.
+fn print(report: &impl Report, format: Format) -> Result<ExitCode> {
+    let complaint = report.complaint();
+    if let Some(complaint) = &complaint {
+        eprintln!("loadtest: {complaint}");
+    }
+    report::write(report, format)?;
+    Ok(if complaint.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,157 @@
+//! What came of the operations of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustls::ProtocolVersion;
+
+use crate::answer::Answer;
+use crate::connection::{Connection, Negotiated};
+use crate::failure::{Causes, Failure};
+use crate::latency::Latency;
+
+/// Counts of a run. Every operation is in exactly one of `completed`, `unexpected_status` and `failed`.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    expect_status: u16,
+    pub(crate) completed: u64,
+    pub(crate) unexpected_status: u64,
+    pub(crate) failed: u64,
+    pub(crate) handshakes: u64,
+    pub(crate) resumed: u64,
+    pub(crate) tickets_received: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) latency: Latency,
+    pub(crate) statuses: BTreeMap<u16, u64>,
+    pub(crate) causes: Causes,
+    pub(crate) agreement: Agreement,
+}
+
+/// What the handshakes agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// There was none.
+    #[default]
+    None,
+    /// All agreed on the same.
+    Same(Negotiated),
+    /// They differed.
+    Mixed,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub(crate) fn new(expect_status: u16) -> Result<Self> {
+        Ok(Self {
+            expect_status,
+            completed: 0,
+            unexpected_status: 0,
+            failed: 0,
+            handshakes: 0,
+            resumed: 0,
+            tickets_received: 0,
+            reconnects: 0,
+            bytes_received: 0,
+            latency: Latency::new()?,
+            statuses: BTreeMap::new(),
+            causes: Causes::default(),
+            agreement: Agreement::None,
+        })
+    }
+
+    /// A handshake is complete.
+    pub(crate) fn handshaken(&mut self, connection: &Connection) {
+        self.handshakes += 1;
+        self.resumed += u64::from(connection.resumed());
+        let Some(negotiated) = connection.negotiated() else { return };
+        self.agreement = self.agreement.and(Agreement::Same(negotiated));
+    }
+
+    /// An operation ended with an answer.
+    pub(crate) fn answered(&mut self, answer: Answer, latency: Duration) {
+        if answer.status == self.expect_status {
+            self.completed += 1;
+        } else {
+            self.unexpected_status += 1;
+        }
+        *self.statuses.entry(answer.status).or_default() += 1;
+        self.bytes_received += answer.bytes;
+        self.latency.record(latency);
+    }
+
+    /// `times` operations ended without an answer.
+    pub(crate) fn failed(&mut self, failure: &Failure, times: u64) {
+        self.failed += times;
+        self.causes.add(failure, times);
+    }
+
+    /// Operations that ended, however they did.
+    pub(crate) fn operations(&self) -> u64 {
+        self.completed + self.unexpected_status + self.failed
+    }
+}
+
+impl Agreement {
+    /// What the handshakes of both agreed on.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, agreement) | (agreement, Self::None) => agreement,
+            (one, other) if one == other => one,
+            _ => Self::Mixed,
+        }
+    }
+
+    /// Version, suite and key exchange, each "mixed" when handshakes differed.
+    pub(crate) fn names(self) -> [Option<String>; 3] {
+        let Negotiated { version, suite, key_exchange } = match self {
+            Self::None => return [const { None }; 3],
+            Self::Mixed => return [(); 3].map(|()| Some("mixed".to_owned())),
+            Self::Same(negotiated) => negotiated,
+        };
+        let version = match version {
+            ProtocolVersion::TLSv1_2 => "1.2".to_owned(),
+            ProtocolVersion::TLSv1_3 => "1.3".to_owned(),
+            other => format!("{other:?}"),
+        };
+        // rustls tells the suites of TLS 1.3 by a prefix that RFC 8446 does not have.
+        let suite = format!("{suite:?}").replacen("TLS13_", "TLS_", 1);
+        [version, suite, format!("{key_exchange:?}")].map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Stage;
+
+    #[test]
+    fn every_operation_is_counted_once() {
+        let mut tally = Tally::new(200).unwrap();
+        let answer = |status| Answer { status, closes: false, bytes: 10 };
+        tally.answered(answer(200), Duration::from_micros(5));
+        tally.answered(answer(404), Duration::from_micros(5));
+        tally.failed(&Failure::Eof(Stage::Answer), 3);
+        assert_eq!((tally.completed, tally.unexpected_status, tally.failed), (1, 1, 3));
+        assert_eq!(tally.operations(), 5);
+        assert_eq!(tally.bytes_received, 20);
+        assert_eq!(tally.statuses[&404], 1);
+        assert_eq!(tally.causes.into_counts()["eof: answer"], 3);
+    }
+
+    #[test]
+    fn handshakes_that_differ_are_mixed() {
+        let same = |key_exchange| {
+            Agreement::Same(Negotiated {
+                version: ProtocolVersion::TLSv1_3,
+                suite: rustls::CipherSuite::TLS13_AES_256_GCM_SHA384,
+                key_exchange,
+            })
+        };
+        let x25519 = same(rustls::NamedGroup::X25519);
+        let expected = ["1.3", "TLS_AES_256_GCM_SHA384", "X25519"].map(|name| Some(name.to_owned()));
+        assert_eq!(Agreement::None.and(x25519).and(x25519).names(), expected);
+        assert_eq!(x25519.and(same(rustls::NamedGroup::secp256r1)), Agreement::Mixed);
+    }
+}

@@ -1,0 +1,196 @@
+//! A TLS server on threads of the test, and the program that is tested against it.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "these functions belong to tests, whose failure a panic is")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
+
+/// What the server does with each connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Behaviour {
+    /// Answers every request with these bytes.
+    Answer(&'static str),
+    /// Answers once and closes.
+    AnswerAndClose(&'static str),
+    /// Answers so many requests, then closes without a word.
+    AnswerThenVanish(&'static str, usize),
+    /// Closes as soon as it has accepted.
+    Close,
+    /// Accepts and never says anything.
+    Silent,
+    /// Shakes hands, reads the request, and never answers.
+    NoAnswer,
+}
+
+/// An answer with the expected status.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+
+/// A server until the test ends.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) accepted: Arc<AtomicU64>,
+    directory: PathBuf,
+}
+
+/// What the program said.
+pub(crate) struct Outcome {
+    pub(crate) success: bool,
+    pub(crate) report: Value,
+    pub(crate) stderr: String,
+}
+
+impl Server {
+    /// Starts a server that requires a client certificate.
+    pub(crate) fn start(behaviour: Behaviour) -> Self {
+        static SERVERS: AtomicU64 = AtomicU64::new(0);
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let directory = env::temp_dir().join(format!("loadtest-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let config = certificates(&directory);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&accepted);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let config = Arc::clone(&config);
+                // The peer may go at any time, which ends the thread.
+                thread::spawn(move || serve(stream?, config, behaviour));
+            }
+        });
+        Self { address, accepted, directory }
+    }
+
+    /// Runs the program against this server with its client certificate.
+    pub(crate) fn load(&self, command: &str, options: &[&str]) -> Outcome {
+        let (cert, key) = (self.file("client.pem"), self.file("client.key"));
+        self.load_bare(command, &[&["--cert", &cert, "--key", &key], options].concat())
+    }
+
+    /// Runs the program against this server without a client certificate.
+    pub(crate) fn load_bare(&self, command: &str, options: &[&str]) -> Outcome {
+        let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+            .args([command, "--target", &self.address.to_string(), "--sni", "localhost", "--format", "json"])
+            .args(["--ca", &self.file("root.pem")])
+            .args(options)
+            .output()
+            .unwrap();
+        Outcome {
+            success: output.status.success(),
+            report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.directory).unwrap();
+    }
+}
+
+impl Outcome {
+    /// A count of the report.
+    pub(crate) fn count(&self, key: &str) -> u64 {
+        self.report[key].as_u64().unwrap_or_else(|| panic!("{key} in {}; {}", self.report, self.stderr))
+    }
+}
+
+fn certificates(directory: &std::path::Path) -> Arc<ServerConfig> {
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let leaf = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.signed_by(&key, &authority).unwrap(), key)
+    };
+    let (client, client_key) = leaf("client");
+    let (server, server_key) = leaf("localhost");
+    fs::write(directory.join("root.pem"), authority.pem()).unwrap();
+    fs::write(directory.join("client.pem"), client.pem()).unwrap();
+    fs::write(directory.join("client.key"), client_key.serialize_pem()).unwrap();
+
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, behaviour: Behaviour) -> std::io::Result<()> {
+    let mut tls = match behaviour {
+        Behaviour::Close => return Ok(()),
+        Behaviour::Silent => return linger(&stream),
+        _ => StreamOwned::new(ServerConnection::new(config).unwrap(), stream),
+    };
+    let mut answered = 0;
+    loop {
+        if let Err(error) = read_request(&mut tls) {
+            // The alert is sent; the client reads it before the socket goes.
+            thread::sleep(Duration::from_millis(100));
+            return Err(error);
+        }
+        let (answer, most) = match behaviour {
+            Behaviour::Answer(answer) => (answer, usize::MAX),
+            Behaviour::AnswerAndClose(answer) => (answer, 1),
+            Behaviour::AnswerThenVanish(answer, most) => (answer, most),
+            Behaviour::Close | Behaviour::Silent | Behaviour::NoAnswer => return linger(&tls.sock),
+        };
+        if answered == most {
+            return Ok(());
+        }
+        tls.write_all(answer.as_bytes())?;
+        answered += 1;
+        if matches!(behaviour, Behaviour::AnswerAndClose(_)) {
+            tls.conn.send_close_notify();
+            return tls.flush();
+        }
+    }
+}
+
+/// Requests have no body, so one ends with an empty line.
+fn read_request(tls: &mut impl Read) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut bytes = [0; 1024];
+    while !request.ends_with(b"\r\n\r\n") {
+        match tls.read(&mut bytes)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            length => request.extend_from_slice(&bytes[..length]),
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the connection until the client goes.
+fn linger(mut stream: &TcpStream) -> std::io::Result<()> {
+    while stream.read(&mut [0; 1024])? > 0 {}
+    Ok(())
+}
