@@ -1,0 +1,1 @@
+//! Criterion benchmarks; they live in `benches/`.
