@@ -1,0 +1,33 @@
+//! Drives the built gate from outside: processes, clients, scrapes.
+//!
+//! Everything here fails by panicking, with what it saw: it runs in tests only.
+
+mod client_identity;
+mod command;
+mod configuration;
+mod gate;
+mod h2_client;
+mod http;
+mod log;
+mod metrics;
+mod patience;
+mod process;
+mod scratch;
+mod site;
+mod tls_client;
+mod tls_connection;
+
+pub use command::{Curl, OpenSsl, available};
+pub use configuration::Configuration;
+pub use gate::Gate;
+pub use h2_client::{H2Client, H2Refusal, H2Response};
+pub use http::Response;
+pub use log::{Log, Record};
+pub use metrics::Metrics;
+pub use patience::{DEADLINE, eventually};
+pub use process::{ProcessView, allow_descriptors};
+pub use rustls::{AlertDescription, SignatureScheme};
+pub use scratch::Scratch;
+pub use site::{HOST, Site};
+pub use tls_client::{TlsClient, Version};
+pub use tls_connection::{Refusal, TlsConnection};

@@ -1,0 +1,89 @@
+//! A process as `/proc` shows it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Allows this process, and those it starts, to open `count` descriptors. Most systems begin with 1,024.
+///
+/// # Panics
+///
+/// When the system does not grant as many.
+pub fn allow_descriptors(count: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < count) {
+        let wanted = Rlimit { current: Some(count), maximum };
+        setrlimit(Resource::Nofile, wanted).expect("the system grants the descriptors");
+    }
+}
+
+/// A look at a process from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessView {
+    pid: u32,
+}
+
+impl ProcessView {
+    pub(crate) fn new(pid: u32) -> Self {
+        Self { pid }
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What each open descriptor leads to: `socket:[123]`, `anon_inode:[io_uring]`.
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("fd")).expect("the process is there");
+        let targets = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.map(|target| target.to_string_lossy().into_owned()).collect()
+    }
+
+    /// How many descriptors are open.
+    #[must_use]
+    pub fn descriptor_count(&self) -> usize {
+        self.descriptors().len()
+    }
+
+    /// Proportional set size, in kibibytes.
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    #[must_use]
+    pub fn pss_kib(&self) -> u64 {
+        let text = self.read("smaps_rollup");
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("the kernel tells the Pss");
+        line.trim_end_matches("kB").trim().parse().expect("a number of kB")
+    }
+
+    /// Processor time used so far by all threads, in clock ticks (1/100 s on Linux).
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    #[must_use]
+    pub fn cpu_ticks(&self) -> u64 {
+        let text = self.read("stat");
+        // The name of the program stands in parentheses and may hold anything; utime and stime are fields 14 and 15.
+        let (_, rest) = text.rsplit_once(')').expect("the name stands in parentheses");
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        fields[11..13].iter().map(|field| field.parse::<u64>().expect("a number of ticks")).sum()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("the process is there")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.pid))
+    }
+}

@@ -1,0 +1,130 @@
+//! The first minutes of a newcomer. `portcullis quickstart` in an empty place makes everything it needs, starts, and prints commands;
+//! each of them, pasted into a shell in the same place, gives what the line above it says, over HTTP/1.1 and HTTP/2. Stopped and
+//! started again it makes no fuss; stopped half-way through its first start, neither.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use portcullis_test_harness::{Curl, Gate, Scratch, available};
+
+const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+/// The admin listener's distance from the port.
+const ADMIN_OFFSET: u16 = 1000;
+
+/// A port that is free together with its admin port, as far as one can know.
+fn free_port() -> u16 {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let admin = port.checked_add(ADMIN_OFFSET).map(|admin| TcpListener::bind(("127.0.0.1", admin)));
+        if matches!(admin, Some(Ok(_))) {
+            return port;
+        }
+    }
+}
+
+fn quickstart(place: &Path, port: u16) -> Gate {
+    let mut command = Command::new(PORTCULLIS);
+    command.current_dir(place).args(["quickstart", "--dir", "try it", "--port", &port.to_string()]);
+    let gate = Gate::spawn(command, place.join("try it/portcullis.toml"));
+    gate.wait_until_ready();
+    gate
+}
+
+/// The printed commands, each with the line above it.
+fn commands(gate: &Gate) -> Vec<(String, String)> {
+    // The last line is the admin's; once it is there, all are.
+    let complete =
+        gate.printed().wait_for(|record| record.line.starts_with("curl") && record.line.contains("/metrics"));
+    assert!(complete.is_some(), "no commands were printed:\n{}", gate.printed().text());
+    let text = gate.printed().text();
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[1].starts_with("curl "));
+    pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
+}
+
+/// Runs one in a shell at `place`, as a newcomer would, with `flag` behind it.
+fn paste(place: &Path, command: &str, flag: &str) -> Curl {
+    let mut shell = Command::new("sh");
+    shell.current_dir(place).args(["-c", &format!("{command} {flag} \"$@\""), "sh"]);
+    Curl::run(shell)
+}
+
+/// Whether curl got what the line above the command says.
+fn comes_true(promise: &str, got: &Curl) -> bool {
+    if let Some((_, alert)) = promise.rsplit_once(": alert ") {
+        return got.status == 0 && got.complaint.contains(&alert.replace('_', " "));
+    }
+    let status = promise.split(": ").nth(1).and_then(|status| status.parse::<u16>().ok());
+    status.is_none_or(|status| status == got.status) && got.exit == 0
+}
+
+#[test]
+fn every_printed_line_comes_true() {
+    if !available("curl", "--version") {
+        return;
+    }
+    let place = Scratch::new();
+    let gate = quickstart(place.path(), free_port());
+    let commands = commands(&gate);
+    assert!(commands.len() >= 12, "{commands:?}");
+    for word in ["aisp", "pisp", "all", "noroles", "expired", "foreign", "no certificate"] {
+        assert!(commands.iter().any(|(promise, _)| promise.contains(word)), "{word}: {commands:?}");
+    }
+    for (promise, command) in &commands {
+        for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2"), ("", "2")] {
+            let got = paste(place.path(), command, flag);
+            assert!(comes_true(promise, &got), "{promise}\n{command} {flag}\n{got:?}");
+            if got.status != 0 && command.contains("https://") {
+                assert_eq!(got.version, version, "{command} {flag}");
+            }
+        }
+    }
+    let noroles = commands.iter().find(|(promise, _)| promise.contains("noroles")).expect("it was there");
+    let got = paste(place.path(), &noroles.1, "");
+    assert!(got.body.contains("psd2.no-role"), "{got:?}");
+}
+
+#[test]
+fn it_starts_again_in_the_same_place() {
+    let place = Scratch::new();
+    let port = free_port();
+    let read = |name: &str| std::fs::read(place.path().join("try it").join(name)).expect("it was made");
+    let mut first = quickstart(place.path(), port);
+    let (ca, key) = (read("ca.pem"), read("tpp/aisp.key"));
+    first.terminate();
+    assert_eq!(first.wait().code(), Some(0));
+    let second = quickstart(place.path(), port);
+    assert_eq!((read("ca.pem"), read("tpp/aisp.key")), (ca, key), "what the newcomer copied stays good");
+    assert!(!second.log().text().contains("\"level\":\"ERROR\""), "{}", second.log().text());
+    drop(second);
+    // On another port, the same certificates.
+    let other = free_port();
+    let third = quickstart(place.path(), other);
+    assert_eq!(third.address("tpp").port(), other);
+    assert_eq!(third.admin().port(), other + ADMIN_OFFSET);
+}
+
+#[test]
+fn a_start_that_was_killed_half_way_does_no_harm() {
+    let place = Scratch::new();
+    let directory = place.path().join("try it");
+    std::fs::create_dir_all(directory.join("tpp")).expect("a directory");
+    std::fs::write(directory.join("ca.pem"), "-----BEGIN CERTIFICATE-----\nMIIB").expect("a file");
+    std::fs::write(directory.join("tpp/aisp.pem"), "").expect("a file");
+    let _gate = quickstart(place.path(), free_port());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let place = Scratch::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let mut command = Command::new(PORTCULLIS);
+    command.current_dir(place.path()).args(["quickstart", "--port", &port.to_string()]);
+    let mut gate = Gate::spawn(command, place.path().join("quickstart/portcullis.toml"));
+    assert!(!gate.wait().success());
+    let said = gate.log().text();
+    assert!(said.contains(&port.to_string()), "{said}");
+}

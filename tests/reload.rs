@@ -1,0 +1,115 @@
+//! News for a running gate. On SIGHUP it reads its file again: routes, anchors and certificates as they are now hold for whoever
+//! connects next. A file with a mistake changes nothing, says so in a metric, and the gate goes on with what it had until the
+//! file is mended.
+
+use portcullis_test_harness::{AlertDescription, Configuration, Gate, Refusal, Site, TlsClient, eventually};
+use portcullis_test_pki::{Authority, Role, TppCertificate};
+
+const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+
+fn answering(body: &str) -> Configuration {
+    Configuration::default()
+        .routes(&format!("[[route]]\npath = \"/\"\nrespond = {{ status = 200, body = \"{body}\" }}"))
+}
+
+fn last_reload(gate: &Gate) -> f64 {
+    gate.metrics().sum("portcullis_config_last_reload_success", &[])
+}
+
+fn body(gate: &Gate, client: &TlsClient) -> Option<String> {
+    client.get(gate.address("tpp"), "/").ok().map(|response| response.text())
+}
+
+#[test]
+fn routes_change() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &answering("before"));
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    let mut stays = client.connect(gate.address("tpp")).expect("a session");
+    assert_eq!(stays.get("/").expect("an answer").text(), "before");
+    gate.rewrite(&answering("after").to_toml());
+    gate.reload();
+    assert_eq!(last_reload(&gate), 1.0);
+    eventually("a new connection meets the new route", || body(&gate, &client).as_deref() == Some("after"));
+    eventually("so does one that stayed, or it was closed", || match stays.get("/") {
+        Ok(response) => response.text() == "after",
+        Err(refusal) => refusal == Refusal::Closed,
+    });
+}
+
+#[test]
+fn anchors_come_and_go() {
+    let site = Site::new();
+    let foreign = Authority::foreign().expect("an authority");
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::default());
+    let own = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    let other = TppCertificate::new("Lindenblatt Kontodienst GmbH").issue(&foreign).expect("a certificate");
+    let other = TlsClient::new(&site.bank).credential(&other);
+    let address = gate.address("tpp");
+    let unknown = Refusal::Alert(AlertDescription::UnknownCA);
+    assert_eq!(own.get(address, "/").expect("an answer").status, 200);
+    assert_eq!(other.refused(address), unknown);
+    // The file of anchors changes, its name in the configuration does not.
+    site.write("qtsp.pem", &foreign.root_pem());
+    gate.reload();
+    eventually("the new anchor is believed", || other.get(address, "/").is_ok());
+    assert_eq!(own.refused(address), unknown, "the old one is not");
+}
+
+#[test]
+fn certificates_are_renewed() {
+    let site = Site::new();
+    let first = site.serve("renewed", &[portcullis_test_harness::HOST]);
+    let certificate = "[[listener.certificate]]\nchain = \"renewed.pem\"\nkey = \"renewed.key\"";
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::default().certificates(certificate));
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    let presented = || client.connect(gate.address("tpp")).expect("a session").server_certificate();
+    assert_eq!(&presented(), first.leaf_der());
+    let second = site.serve("renewed", &[portcullis_test_harness::HOST]);
+    gate.reload();
+    eventually("the new certificate is presented", || &presented() == second.leaf_der());
+}
+
+#[test]
+fn a_broken_file_changes_nothing_until_it_is_mended() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &answering("before"));
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    assert_eq!(last_reload(&gate), 1.0, "a gate that runs has read its file");
+    let broken = [
+        "this is not TOML".to_owned(),
+        answering("broken").limits("handshake_timeout = \"soon\"").to_toml(),
+        answering("broken").to_toml().replace("qtsp.pem", "nowhere.pem"),
+    ];
+    for text in broken {
+        gate.rewrite(&text);
+        gate.reload();
+        assert_eq!(last_reload(&gate), 0.0, "{text}");
+        assert_eq!(body(&gate, &client).as_deref(), Some("before"), "{text}");
+    }
+    gate.rewrite(&answering("mended").to_toml());
+    gate.reload();
+    assert_eq!(last_reload(&gate), 1.0);
+    eventually("the mended file holds", || body(&gate, &client).as_deref() == Some("mended"));
+    // A broken certificate behind an unchanged file is as bad.
+    site.write("server.key", "-----BEGIN PRIVATE KEY-----\n");
+    gate.reload();
+    assert_eq!((last_reload(&gate), body(&gate, &client).as_deref()), (0.0, Some("mended")));
+    let read_right = gate.metrics();
+    let before = read_right.sum("portcullis_config_reloads_total", &[]);
+    assert!(before >= 5.0, "each attempt is counted:\n{}", read_right.text());
+}
+
+#[test]
+fn many_reloads_leave_nothing_behind() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::default());
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    gate.reload();
+    let descriptors = gate.process().descriptor_count();
+    for _ in 0..20 {
+        gate.reload();
+        assert_eq!(client.get(gate.address("tpp"), "/").expect("an answer").status, 200);
+    }
+    eventually("descriptors are as before", || gate.process().descriptor_count() <= descriptors + 2);
+}
