@@ -105,7 +105,7 @@ fn what_is_not_toml_is_named_with_its_line() {
     let text = Configuration::default().runtime("shards = = 1").to_toml();
     assert_refused(&site, &text, &[("= =", "")]);
     let twice = Configuration::default().runtime("shards = 1\nshards = 2 # again").to_toml();
-    assert_refused(&site, &twice, &[("# again", "shards")]);
+    assert_refused(&site, &twice, &[("# again", "duplicate key")]);
 }
 
 #[test]

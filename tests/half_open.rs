@@ -18,9 +18,8 @@ const CROWD: usize = 1000;
 const DESCRIPTORS: u64 = 4096;
 /// Descriptors that may differ for no fault of the gate: a scrape that is just ending.
 const DESCRIPTORS_SLACK: usize = 3;
-/// Growth from one crowd to the next that is no leak: an allocator keeps odd pages, and 1 KiB lost with each of the 2,000
-/// connections would be more.
-const GROWTH_KIB_MAX: u64 = 1900;
+/// How much of the memory that a crowd took may be kept when it has gone: tables that have grown, odd pages of the allocator.
+const KEPT_OF_TAKEN: f64 = 0.25;
 
 /// Peers that send half a ClientHello and wait.
 fn begin(address: SocketAddr, client: &TlsClient, count: usize) -> Vec<TcpStream> {
@@ -57,8 +56,12 @@ fn in_flight(gate: &Gate) -> f64 {
     gate.metrics().sum("portcullis_tls_handshakes_in_flight", &[])
 }
 
-/// Lets both crowds in, sees that a newcomer is served, lets them out; returns memory before they left and after.
-fn host_the_crowds(gate: &Gate, client: &TlsClient, descriptors: usize) -> (u64, u64) {
+fn shed(gate: &Gate, reason: &str) -> f64 {
+    gate.metrics().sum("portcullis_tls_handshakes_shed_total", &[("reason", reason)])
+}
+
+/// Lets both crowds in, sees that a newcomer is served, and lets them out; returns the memory that was held, in KiB.
+fn host_the_crowds(gate: &Gate, client: &TlsClient, descriptors: usize) -> u64 {
     let address = gate.address("tpp");
     let half_open = begin(address, client, CROWD);
     let idle = stay(address, client, CROWD);
@@ -72,7 +75,7 @@ fn host_the_crowds(gate: &Gate, client: &TlsClient, descriptors: usize) -> (u64,
     });
     eventually("nothing is in flight", || in_flight(gate) == 0.0);
     eventually("no connection is open", || gate.metrics().sum("portcullis_connections", &[]) == 0.0);
-    (held_kib, process.pss_kib())
+    held_kib
 }
 
 #[test]
@@ -84,16 +87,17 @@ fn crowds_come_and_go_without_a_trace() {
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     assert_eq!(client.get(gate.address("tpp"), "/").expect("an answer").status, 200);
     let (descriptors, before_kib) = (gate.process().descriptor_count(), gate.process().pss_kib());
-
-    let (held_kib, first_kib) = host_the_crowds(&gate, &client, descriptors);
-    let (_, second_kib) = host_the_crowds(&gate, &client, descriptors);
-    let figures =
-        format!("PSS in KiB: {before_kib} before, {held_kib} held, {first_kib} and {second_kib} after");
-    println!("{figures}");
-    assert!(second_kib <= first_kib + GROWTH_KIB_MAX, "a crowd leaves something behind: {figures}");
-    let kept_kib = first_kib.saturating_sub(before_kib);
-    let taken_kib = held_kib.saturating_sub(before_kib);
-    assert!(kept_kib <= taken_kib / 4, "less than three quarters were given back: {figures}");
+    // What is lost with each crowd would add up; what is only kept for the next one does not.
+    for crowd in ["first", "second", "third"] {
+        let held_kib = host_the_crowds(&gate, &client, descriptors);
+        let taken_kib = held_kib.saturating_sub(before_kib) as f64;
+        let kept_kib = || gate.process().pss_kib().saturating_sub(before_kib) as f64;
+        let what = format!(
+            "memory is given back after the {crowd} crowd: {before_kib} KiB before, {held_kib} KiB held"
+        );
+        eventually(&what, || kept_kib() <= taken_kib * KEPT_OF_TAKEN);
+        println!("{what}, {} KiB after", before_kib as f64 + kept_kib());
+    }
 }
 
 #[test]
@@ -145,8 +149,7 @@ fn beyond_the_bounds_a_newcomer_is_closed_unread() {
         let half_open = begin(address, &client, 10);
         eventually("the bound is reached", || in_flight(&gate) == 10.0);
         assert_eq!(client.refused(address), Refusal::Closed, "{key}");
-        let shed = gate.metrics().sum("portcullis_tls_handshakes_shed_total", &[("reason", reason)]);
-        assert!(shed >= 1.0, "{key}: {}", gate.metrics().text());
+        eventually("it is counted", || shed(&gate, reason) >= 1.0);
         // Those who are in are not in flight, and are not disturbed.
         assert_eq!(idle[0].get("/").expect("an answer").status, 200);
         drop(half_open);
@@ -162,8 +165,7 @@ fn a_bound_on_connections_holds() {
     let address = gate.address("tpp");
     let idle = stay(address, &client, 10);
     assert_eq!(client.refused(address), Refusal::Closed);
-    let shed = gate.metrics().sum("portcullis_tls_handshakes_shed_total", &[("reason", "connections")]);
-    assert!(shed >= 1.0, "{}", gate.metrics().text());
+    eventually("it is counted", || shed(&gate, "connections") >= 1.0);
     drop(idle);
     eventually("the door is open again", || client.get(address, "/").is_ok());
 }

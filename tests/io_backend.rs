@@ -1,4 +1,4 @@
-//! Which way the bytes go. On a kernel that allows it the gate runs on io_uring; where it is told to, or has to, on epoll. Its
+//! Which way the bytes go. On a kernel that allows it the gate runs on `io_uring`; where it is told to, or has to, on epoll. Its
 //! metrics say which, and its descriptors show that it is true.
 
 use std::path::Path;

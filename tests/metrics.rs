@@ -59,6 +59,8 @@ fn after_some_traffic() -> (Site, Gate) {
     let _ = TlsClient::new(&site.bank).refused(gate.address("tpp"));
     gate.reload();
     eventually("all connections have ended", || gate.metrics().sum("portcullis_connections", &[]) == 0.0);
+    let failures = || gate.metrics().sum("portcullis_tls_handshake_failures_total", &[]);
+    eventually("the refusals are counted", || failures() == 2.0);
     (site, gate)
 }
 

@@ -165,6 +165,17 @@ fn no_spelling_leads_to_a_laxer_route() {
 }
 
 #[test]
+fn a_client_of_http1_is_told_what_is_wrong_with_its_path() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::psd2());
+    let aisp = client(&site, Role::PspAi);
+    for path in DOUBTFUL {
+        let [http1, _] = ask(&gate, &aisp, path);
+        assert_eq!(http1.status(), 400, "{path:?}: {http1:?}");
+    }
+}
+
+#[test]
 fn the_role_opens_the_resource_and_not_its_look_alikes() {
     let site = Site::new();
     let gate = Gate::start(PORTCULLIS, &site, &Configuration::psd2());

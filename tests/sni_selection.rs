@@ -108,39 +108,33 @@ fn a_hello_in_pieces_meets_the_same_rules() {
     let names = Names::new();
     let address = names.gate.address("tpp");
     let bare = TlsClient::new(&names.site.bank).server_name("api.bank.example");
-    let bytewise = |hello: &[u8]| hello.iter().map(|byte| vec![*byte]).collect::<Vec<_>>();
-    let cuts: Vec<(String, Box<dyn Fn(&[u8]) -> Vec<Vec<u8>>>)> = [8, 60, 100, 300]
-        .into_iter()
-        .map(|size| {
-            let cut: Box<dyn Fn(&[u8]) -> Vec<Vec<u8>>> = Box::new(move |hello| records(hello, size));
-            (format!("records of {size}"), cut)
-        })
-        .chain([
-            ("a byte a segment".to_owned(), Box::new(bytewise) as Box<_>),
-            (
-                "records of 100, a byte a segment".to_owned(),
-                Box::new(move |h: &[u8]| bytewise(&records(h, 100).concat())) as Box<_>,
-            ),
-        ])
-        .collect();
-    for (case, cut) in &cuts {
+    let cuts = [
+        Cut::Records(8),
+        Cut::Records(60),
+        Cut::Records(300),
+        Cut::Bytes,
+        Cut::RecordsAndBytes(100),
+        Cut::RecordsTogether(300),
+    ];
+    for case in cuts {
+        let cut = |hello: &[u8]| case.pieces(hello);
         for version in Version::BOTH {
             let client = names.client("api.bank.example").version(version);
             let connection = client.connect_in_pieces(address, cut);
-            let mut connection = connection.unwrap_or_else(|refusal| panic!("{case}: {refusal:?}"));
-            assert_eq!(&connection.server_certificate(), names.exact.leaf_der(), "{case}, {version:?}");
+            let mut connection = connection.unwrap_or_else(|refusal| panic!("{case:?}: {refusal:?}"));
+            assert_eq!(&connection.server_certificate(), names.exact.leaf_der(), "{case:?}, {version:?}");
             let request = b"GET / HTTP/1.1\r\nHost: api.bank.example\r\n\r\n";
-            assert_eq!(connection.request(request).expect("an answer").status, 200, "{case}, {version:?}");
+            assert_eq!(connection.request(request).expect("an answer").status, 200, "{case:?}, {version:?}");
         }
         // Nor does it lead past the question for a certificate, or to a name that is not served.
         let refusal = match bare.connect_in_pieces(address, cut) {
             Ok(mut connection) => connection.end(),
             Err(refusal) => refusal,
         };
-        assert_eq!(refusal, Refusal::Alert(AlertDescription::CertificateRequired), "{case}");
+        assert_eq!(refusal, Refusal::Alert(AlertDescription::CertificateRequired), "{case:?}");
         let unknown = names.client("nobody.example").connect_in_pieces(address, cut);
         let refusal = unknown.err();
-        assert_eq!(refusal, Some(Refusal::Alert(AlertDescription::UnrecognisedName)), "{case}");
+        assert_eq!(refusal, Some(Refusal::Alert(AlertDescription::UnrecognisedName)), "{case:?}");
     }
 }
 
@@ -205,6 +199,31 @@ fn http2_has_one_authority_too() {
     ];
     let doubtful = h2.request(&two).map(|response| response.status);
     assert!(matches!(doubtful, Ok(400) | Err(_)), "{doubtful:?}");
+}
+
+/// How a ClientHello is cut up.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// Into records with so many bytes of the message each, every record in a segment of its own.
+    Records(usize),
+    /// A byte in each segment.
+    Bytes,
+    /// Both.
+    RecordsAndBytes(usize),
+    /// Into records that arrive together.
+    RecordsTogether(usize),
+}
+
+impl Cut {
+    fn pieces(self, hello: &[u8]) -> Vec<Vec<u8>> {
+        let bytes = |bytes: &[u8]| bytes.iter().map(|byte| vec![*byte]).collect();
+        match self {
+            Self::Records(size) => records(hello, size),
+            Self::Bytes => bytes(hello),
+            Self::RecordsAndBytes(size) => bytes(&records(hello, size).concat()),
+            Self::RecordsTogether(size) => vec![records(hello, size).concat()],
+        }
+    }
 }
 
 /// The one record of a ClientHello as several records with so many bytes of the message each (RFC 8446 5.1).

@@ -134,7 +134,7 @@ impl ControlPlane {
                     (Signal::Reload, Reload::Reading { again, .. }) => *again = true,
                 },
             }
-            if self.gateway.is_finished() {
+            if self.gateway.has_failed() {
                 return Err(ControlError::DataPlaneEnded);
             }
         }
@@ -194,7 +194,9 @@ impl ControlPlane {
         }
         self.finish_access_log().await;
         self.keep_up();
-        self.gateway.join();
+        if !self.gateway.join() {
+            return Err(ControlError::DataPlaneEnded);
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -74,7 +74,7 @@ impl Arrival {
                 }
                 let place = (Rc::clone(&self.shard), self.listener, self.peer);
                 let session = Session::new(place, (view, domain), judged, activity)?;
-                return Some((handshaken, session));
+                Some((handshaken, session))
             }
         }
     }

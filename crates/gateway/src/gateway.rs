@@ -105,8 +105,9 @@ impl Gateway {
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             let body = move || {
                 let started = report.clone();
-                if let Err(error) = shard::run(start, move || drop(started.send(Ok(())))) {
-                    drop(report.send(Err(StartError::Shard { shard: number, source: error })));
+                if let Err(source) = shard::run(start, move || drop(started.send(Ok(())))) {
+                    tracing::error!(shard = number, error = %source, "a shard ended");
+                    drop(report.send(Err(StartError::Shard { shard: number, source })));
                 }
             };
             threads.push(thread.spawn(body).map_err(StartError::Thread)?);
@@ -131,6 +132,12 @@ impl Gateway {
     /// Begins to drain: no more connections are accepted, what is in flight is finished, idle connections close.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether a shard has ended though none was asked to: the others serve on, but its share of the connections is
+    /// lost until the process is started anew.
+    pub fn has_failed(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Whether every shard has ended.

@@ -82,7 +82,9 @@ pub(crate) struct Shard {
     pub(crate) clock: Rc<Cell<Instant>>,
     view: RefCell<Rc<View>>,
     refusals: RefCell<RefusalLog>,
-    access: AccessSink,
+    /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writer of the
+    /// access log ends when the last sink is gone.
+    access: RefCell<Option<AccessSink>>,
     draining: Cell<bool>,
 }
 
@@ -114,7 +116,7 @@ impl Shard {
 
     /// Hands an access record over.
     pub(crate) fn access(&self, record: AccessRecord) {
-        if !self.access.put(record) {
+        if !self.access.borrow().as_ref().is_some_and(|access| access.put(record)) {
             self.metrics.access_records_dropped.increment(1);
         }
     }
@@ -188,7 +190,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         clock: Rc::new(Cell::new(Instant::now())),
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number)?)),
         refusals: RefCell::default(),
-        access: start.access,
+        access: RefCell::new(Some(start.access)),
         draining: Cell::new(false),
     });
     let mut acceptors = Vec::new();
@@ -207,6 +209,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         monoio::time::sleep(HOUSEKEEPING).await;
         shard.clock.set(Instant::now());
     }
+    shard.access.take();
     Ok(())
 }
 

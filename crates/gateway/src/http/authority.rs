@@ -1,8 +1,14 @@
 //! The host that a request is for.
 
+use std::net::Ipv6Addr;
+
 use http::{HeaderMap, Uri, header::HOST};
 
-/// The host of a request in lower case, without its port; address literals of IPv6 without brackets.
+/// The longest DNS name in text (RFC 1035 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+/// The host of a request in lower case, without its port; address literals of IPv6 in their shortest form, without
+/// brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestHost(String);
 
@@ -58,22 +64,24 @@ impl RequestHost {
     fn parse(raw: &str) -> Result<Self, HostRefusal> {
         let (host, port) = match raw.strip_prefix('[') {
             Some(literal) => {
-                let (host, rest) = literal.split_once(']').ok_or(HostRefusal::Malformed)?;
-                host.parse::<std::net::Ipv6Addr>().map_err(|_| HostRefusal::Malformed)?;
-                (host, rest.strip_prefix(':').or(rest.is_empty().then_some("")))
+                let (address, rest) = literal.split_once(']').ok_or(HostRefusal::Malformed)?;
+                let address: Ipv6Addr = address.parse().map_err(|_| HostRefusal::Malformed)?;
+                let port = if rest.is_empty() { Some("") } else { rest.strip_prefix(':') };
+                (address.to_string(), port.ok_or(HostRefusal::Malformed)?)
             }
-            None => match raw.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (raw, Some("")),
-            },
+            None => {
+                let (host, port) = raw.split_once(':').unwrap_or((raw, ""));
+                let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+                if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(name) {
+                    return Err(HostRefusal::Malformed);
+                }
+                (host.to_ascii_lowercase(), port)
+            }
         };
-        let port = port.ok_or(HostRefusal::Malformed)?;
-        let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
-        let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
-        if host.is_empty() || host.len() > 253 || !digits || !host.bytes().all(name) {
+        if port.len() > 5 || !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(HostRefusal::Malformed);
         }
-        Ok(Self(host.to_ascii_lowercase()))
+        Ok(Self(host))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -102,7 +110,7 @@ mod tests {
         assert_eq!(host("https://A.example:1/x", &["a.example:1"]).unwrap(), "a.example");
         assert_eq!(host("/", &["127.0.0.1:8443"]).unwrap(), "127.0.0.1");
         assert_eq!(host("/", &["[::1]:8443"]).unwrap(), "::1");
-        assert_eq!(host("/", &["[::1]"]).unwrap(), "::1");
+        assert_eq!(host("/", &["[0:0::1]"]).unwrap(), "::1");
         assert_eq!(host("/", &["a.example:"]).unwrap(), "a.example");
     }
 
