@@ -1,1 +1,3 @@
 //! Criterion benchmarks; they live in `benches/`.
+
+#![forbid(unsafe_code)]

@@ -3,6 +3,8 @@
 //! It measures full handshakes, keep-alive requests and idle connections of any TLS server, and reads from `/proc` what
 //! they cost that server. It imports none of the server's crates: what it says about the gate, a stranger could say.
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod arguments;
 mod chunked;

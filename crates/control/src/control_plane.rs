@@ -20,6 +20,7 @@ use crate::{
     admin_listener::{AdminListener, Phase},
     configuration::Fixed,
     logging::Log,
+    memory::Memory,
     open_files,
     recorder::Recorder,
     signals::{Signal, Signals},
@@ -73,6 +74,7 @@ struct ControlPlane {
     access: AccessWriter,
     recorder: Recorder,
     log: Log,
+    memory: Memory,
     phase: watch::Sender<Phase>,
 }
 
@@ -113,6 +115,7 @@ impl ControlPlane {
             access,
             recorder,
             log,
+            memory: Memory::default(),
             phase,
         })
     }
@@ -144,6 +147,8 @@ impl ControlPlane {
     fn keep_up(&mut self) {
         self.recorder.log_lines_dropped(self.log.lines_dropped());
         self.recorder.run_upkeep();
+        let (connections, peak) = self.gateway.connections();
+        self.memory.give_back_after(connections, peak);
         self.retired.retain(|plan| Arc::strong_count(plan) > 1);
     }
 

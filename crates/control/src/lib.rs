@@ -9,6 +9,7 @@ mod configuration;
 mod control_plane;
 mod error;
 mod logging;
+mod memory;
 mod open_files;
 mod recorder;
 mod signals;

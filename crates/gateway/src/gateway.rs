@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::{
     listener,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
-    shard::{self, IoBackend, ShardError, ShardStart},
+    shard::{self, Census, IoBackend, ShardError, ShardStart},
 };
 
 /// Why the data plane did not start.
@@ -70,6 +70,7 @@ pub struct Gateway {
     addresses: Vec<(String, SocketAddr)>,
     io: IoBackend,
     draining: Arc<AtomicBool>,
+    censuses: Vec<Arc<Census>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -90,6 +91,7 @@ impl Gateway {
         let draining = Arc::new(AtomicBool::new(false));
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
+        let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
                 number,
@@ -99,6 +101,7 @@ impl Gateway {
                 sockets,
                 access: access.clone(),
                 draining: Arc::clone(&draining),
+                census: Arc::clone(&censuses[number]),
                 drain_timeout: runtime.drain_timeout,
             };
             let report = report.clone();
@@ -116,7 +119,7 @@ impl Gateway {
         for _ in &threads {
             reports.recv().map_err(|_| StartError::Panicked)??;
         }
-        Ok(Self { addresses, io, draining, threads })
+        Ok(Self { addresses, io, draining, censuses, threads })
     }
 
     /// Listener names and the addresses that they are bound to, in the order of the plan.
@@ -127,6 +130,13 @@ impl Gateway {
     /// What carries the I/O.
     pub fn io_backend(&self) -> IoBackend {
         self.io
+    }
+
+    /// Connections open at present, and the most there were since this was last asked, all shards together. Both are
+    /// up to 100 ms old.
+    pub fn connections(&self) -> (usize, usize) {
+        let taken = self.censuses.iter().map(|census| census.take());
+        taken.fold((0, 0), |(now, peak), (more, higher)| (now + more, peak + higher))
     }
 
     /// Begins to drain: no more connections are accepted, what is in flight is finished, idle connections close.

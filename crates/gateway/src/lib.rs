@@ -1,6 +1,8 @@
 //! The data plane: one pinned thread per core, each with its own runtime, listeners, TLS configurations and
 //! connections. Shards share nothing that they write.
 
+#![forbid(unsafe_code)]
+
 mod bell;
 mod connection;
 mod gateway;

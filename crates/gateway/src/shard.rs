@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -69,7 +69,29 @@ pub(crate) struct ShardStart {
     pub(crate) sockets: Vec<TcpListener>,
     pub(crate) access: AccessSink,
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) census: Arc<Census>,
     pub(crate) drain_timeout: Duration,
+}
+
+/// How many connections a shard has, as the control plane may read it: written by the shard's housekeeping, so no
+/// connection costs an atomic.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Census {
+    fn count(&self, connections: usize) {
+        self.now.store(connections, Ordering::Relaxed);
+        self.peak.fetch_max(connections, Ordering::Relaxed);
+    }
+
+    /// Connections at present, and the most there were since this was last asked.
+    pub(crate) fn take(&self) -> (usize, usize) {
+        let now = self.now.load(Ordering::Relaxed);
+        (now, self.peak.swap(now, Ordering::Relaxed))
+    }
 }
 
 /// What the tasks of a shard share. Nothing in it is written by another thread but the drain flag.
@@ -198,7 +220,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         acceptors.push(listener::accept(Rc::clone(&shard), index, socket)?);
     }
     started();
-    keep_house(&shard, start.number, start.plan, &start.draining).await;
+    keep_house(&shard, start.number, start.plan, &start.census, &start.draining).await;
     shard.draining.set(true);
     for acceptor in acceptors {
         acceptor.stop();
@@ -214,13 +236,20 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
 }
 
 /// Turns the clock, takes new plans up, and returns when the shard is to drain.
-async fn keep_house(shard: &Shard, number: usize, plans: Arc<ArcSwap<Plan>>, draining: &AtomicBool) {
+async fn keep_house(
+    shard: &Shard,
+    number: usize,
+    plans: Arc<ArcSwap<Plan>>,
+    census: &Census,
+    draining: &AtomicBool,
+) {
     let mut latest = arc_swap::Cache::new(plans);
     while !draining.load(Ordering::Acquire) {
         let asleep = Instant::now();
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
         shard.clock.set(now);
+        census.count(shard.connections());
         shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
         let plan = latest.load();
         if !Arc::ptr_eq(plan, &shard.view.borrow().plan) {

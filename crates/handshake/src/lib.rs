@@ -3,6 +3,8 @@
 //! A connection walks [`ClientHello::read`] -> [`ClientHello::finish`] -> [`Handshaken`]. What the handshake asks
 //! about a client it asks a [`ClientJudge`]; this crate knows no certificate rules.
 
+#![forbid(unsafe_code)]
+
 mod activity;
 mod config;
 mod failure;

@@ -6,6 +6,8 @@
 //!
 //! Trust: every byte is hostile. The crate opens nothing, keeps no clock and verifies no signature.
 
+#![forbid(unsafe_code)]
+
 mod der;
 mod error;
 mod extension;

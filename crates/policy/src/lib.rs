@@ -4,6 +4,8 @@
 //! [`decide`] is the only place that makes a [`Permit`] for a certificate, so nothing that was not judged can
 //! reach a route.
 
+#![forbid(unsafe_code)]
+
 mod denial;
 mod domain;
 mod request_path;

@@ -1,5 +1,7 @@
 //! Portcullis, the mutual-TLS gate for open banking.
 
+#![forbid(unsafe_code)]
+
 mod command_line;
 mod quickstart;
 

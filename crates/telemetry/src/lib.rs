@@ -3,6 +3,8 @@
 //! Names and labels of metrics are public interface. Handles are registered once per shard, with the label `shard`,
 //! so that no two shards write the same atomic; look-ups by name stay off the hot path.
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod metrics;
 mod refusal;

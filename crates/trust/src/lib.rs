@@ -3,6 +3,8 @@
 //! Paths are built and verified by webpki. This crate bounds what webpki is given, keeps what a cache needs of the
 //! result, and turns its errors into [`PathError`]s with evidence. It opens nothing and takes the time as argument.
 
+#![forbid(unsafe_code)]
+
 mod anchors;
 mod diagnosis;
 mod eku;

@@ -2,6 +2,8 @@
 //!
 //! Everything here fails by panicking, with what it saw: it runs in tests only.
 
+#![forbid(unsafe_code)]
+
 mod client_identity;
 mod command;
 mod configuration;

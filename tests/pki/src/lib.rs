@@ -11,6 +11,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod authority;
 mod credential;
 mod error;

@@ -35,8 +35,8 @@ pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed
             break closed;
         }
     };
-    // Who does not take what it is sent gets no more of it.
-    if closed != Closed::Stalled && closed != Closed::Failed {
+    // Who does not take what it is sent gets no more of it. After a protocol error hyper's answer is still to be sent.
+    if closed != Closed::Stalled {
         Box::pin(stream.close()).await;
     }
     closed

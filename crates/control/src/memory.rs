@@ -1,0 +1,61 @@
+//! Giving memory back to the kernel when a crowd has left.
+//!
+//! The allocator keeps what connections freed, since a few long-lived allocations lie between: after 2,000 connections
+//! 54 MB stayed, of which all but 9 were free. It gives free pages back when it is told to.
+
+/// A crowd that is worth the trouble, in connections: about 6 MB.
+const CROWD: usize = 256;
+
+/// Decides when memory is worth giving back.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The most connections since memory was last given back.
+    peak: usize,
+}
+
+impl Memory {
+    /// Gives memory back if at least half of a crowd has left. `peak` is the most connections there were since the last
+    /// call. Walks the heap: milliseconds, during which an allocation of a shard may wait.
+    pub(crate) fn give_back_after(&mut self, connections: usize, peak: usize) {
+        if self.is_due(connections, peak) {
+            trim();
+        }
+    }
+
+    fn is_due(&mut self, connections: usize, peak: usize) -> bool {
+        self.peak = self.peak.max(peak);
+        let due = self.peak >= CROWD && connections <= self.peak / 2;
+        if due {
+            self.peak = connections;
+        }
+        due
+    }
+}
+
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn trim() {
+    // SAFETY: malloc_trim takes no pointer and may be called from any thread at any time (malloc_trim(3): MT-Safe); it
+    // returns free pages only. Were another allocator linked in, it would trim the one that is not used.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_once_a_crowd() {
+        let mut memory = Memory::default();
+        assert!(!memory.is_due(0, CROWD - 1), "no crowd");
+        assert!(!memory.is_due(CROWD, CROWD), "still there");
+        assert!(memory.is_due(CROWD / 2, CROWD));
+        assert!(!memory.is_due(CROWD / 2, CROWD / 2), "given back already");
+        assert!(!memory.is_due(0, 0));
+    }
+}
