@@ -2,8 +2,10 @@
 
 mod answer;
 mod authority;
+mod guard;
 mod h1;
 mod h2;
+mod head;
 mod problem;
 mod service;
 
