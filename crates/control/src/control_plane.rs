@@ -147,8 +147,8 @@ impl ControlPlane {
     fn keep_up(&mut self) {
         self.recorder.log_lines_dropped(self.log.lines_dropped());
         self.recorder.run_upkeep();
-        let (connections, peak) = self.gateway.connections();
-        self.memory.give_back_after(connections, peak);
+        let (weight, peak) = self.gateway.memory_weight();
+        self.memory.give_back_after(weight, peak);
         self.retired.retain(|plan| Arc::strong_count(plan) > 1);
     }
 

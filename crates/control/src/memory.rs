@@ -1,32 +1,33 @@
-//! Giving memory back to the kernel when a crowd has left.
+//! Giving memory back to the kernel when a crowd has left or fallen silent.
 //!
 //! The allocator keeps what connections freed, since a few long-lived allocations lie between: after 2,000 connections
 //! 54 MB stayed, of which all but 9 were free. It gives free pages back when it is told to.
 
-/// A crowd that is worth the trouble, in connections: about 6 MB.
-const CROWD: usize = 256;
+/// A crowd that is worth the trouble, in idle connections: about 6 MB.
+const CROWD: usize = 512;
 
 /// Decides when memory is worth giving back.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The most connections since memory was last given back.
+    /// The most that connections weighed since memory was last given back.
     peak: usize,
 }
 
 impl Memory {
-    /// Gives memory back if at least half of a crowd has left. `peak` is the most connections there were since the last
-    /// call. Walks the heap: milliseconds, during which an allocation of a shard may wait.
-    pub(crate) fn give_back_after(&mut self, connections: usize, peak: usize) {
-        if self.is_due(connections, peak) {
+    /// Gives memory back if at least half of a crowd's weight is gone: `weight` in idle connections, `peak` the most since
+    /// the last call. Walks the heap, during which an allocation of a shard may wait: a millisecond for about a thousand
+    /// connections that left.
+    pub(crate) fn give_back_after(&mut self, weight: usize, peak: usize) {
+        if self.is_due(weight, peak) {
             trim();
         }
     }
 
-    fn is_due(&mut self, connections: usize, peak: usize) -> bool {
+    fn is_due(&mut self, weight: usize, peak: usize) -> bool {
         self.peak = self.peak.max(peak);
-        let due = self.peak >= CROWD && connections <= self.peak / 2;
+        let due = self.peak >= CROWD && weight <= self.peak / 2;
         if due {
-            self.peak = connections;
+            self.peak = weight;
         }
         due
     }

@@ -132,9 +132,9 @@ impl Gateway {
         self.io
     }
 
-    /// Connections open at present, and the most there were since this was last asked, all shards together. Both are
-    /// up to 100 ms old.
-    pub fn connections(&self) -> (usize, usize) {
+    /// How much memory connections take at present, and the most they took since this was last asked, all shards
+    /// together, in units of an idle connection (about 13 kB); a busy one is two. Both are up to 100 ms old.
+    pub fn memory_weight(&self) -> (usize, usize) {
         let taken = self.censuses.iter().map(|census| census.take());
         taken.fold((0, 0), |(now, peak), (more, higher)| (now + more, peak + higher))
     }

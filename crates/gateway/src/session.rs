@@ -34,6 +34,8 @@ pub(crate) enum Closed {
     HeadTimeout,
     /// The peer did not take what it was sent.
     Stalled,
+    /// What came was no request.
+    Refused,
     /// The shard drains.
     Drained,
     /// The client's path has reached its end.
@@ -51,6 +53,7 @@ impl Closed {
             Self::Idle => "idle",
             Self::HeadTimeout => "head_timeout",
             Self::Stalled => "stalled",
+            Self::Refused => "refused",
             Self::Drained => "drained",
             Self::Expired => "expired",
             Self::NoLongerAdmitted => "no_longer_admitted",

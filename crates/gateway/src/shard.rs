@@ -73,7 +73,8 @@ pub(crate) struct ShardStart {
     pub(crate) drain_timeout: Duration,
 }
 
-/// How many connections a shard has, as the control plane may read it: written by the shard's housekeeping, so no
+/// How much memory the connections of a shard take, as the control plane may read it: one for each connection, and
+/// one more for each that hyper's buffers serve, which take as much again. Written by the shard's housekeeping, so that no
 /// connection costs an atomic.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
@@ -82,12 +83,12 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    fn count(&self, connections: usize) {
-        self.now.store(connections, Ordering::Relaxed);
-        self.peak.fetch_max(connections, Ordering::Relaxed);
+    fn count(&self, weight: usize) {
+        self.now.store(weight, Ordering::Relaxed);
+        self.peak.fetch_max(weight, Ordering::Relaxed);
     }
 
-    /// Connections at present, and the most there were since this was last asked.
+    /// The weight at present, and the most there was since this was last asked.
     pub(crate) fn take(&self) -> (usize, usize) {
         let now = self.now.load(Ordering::Relaxed);
         (now, self.peak.swap(now, Ordering::Relaxed))
@@ -108,6 +109,17 @@ pub(crate) struct Shard {
     /// access log ends when the last sink is gone.
     access: RefCell<Option<AccessSink>>,
     draining: Cell<bool>,
+    busy: Cell<usize>,
+}
+
+/// Counts a connection as busy until dropped.
+#[derive(Debug)]
+pub(crate) struct Busy<'a>(&'a Cell<usize>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A listener as one shard keeps it.
@@ -129,6 +141,12 @@ impl Shard {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Counts a connection that hyper serves.
+    pub(crate) fn begin_busy(&self) -> Busy<'_> {
+        self.busy.set(self.busy.get() + 1);
+        Busy(&self.busy)
     }
 
     /// Logs a refusal, within the bounds of the log.
@@ -214,6 +232,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         refusals: RefCell::default(),
         access: RefCell::new(Some(start.access)),
         draining: Cell::new(false),
+        busy: Cell::new(0),
     });
     let mut acceptors = Vec::new();
     for (index, socket) in start.sockets.into_iter().enumerate() {
@@ -249,7 +268,7 @@ async fn keep_house(
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
         shard.clock.set(now);
-        census.count(shard.connections());
+        census.count(shard.connections() + shard.busy.get());
         shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
         let plan = latest.load();
         if !Arc::ptr_eq(plan, &shard.view.borrow().plan) {

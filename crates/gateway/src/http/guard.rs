@@ -50,16 +50,15 @@ enum State {
     Refused(Option<HeadRefusal>),
 }
 
-/// The next byte of a chunked body (RFC 9112 7.1).
+/// The next byte of a chunked body (RFC 9112 7.1). `left` is at least one; a trailer section could begin at `LastCr`.
 #[derive(Debug, Clone, Copy)]
 enum Chunk {
     Size { size: u64, digits: usize },
     Extension { size: u64, bytes: usize },
     SizeLf { size: u64 },
-    /// `left` may be zero: then the CR.
     Data { left: u64 },
+    DataCr,
     DataLf,
-    /// After the last chunk, where a trailer section could begin.
     LastCr,
     LastLf,
 }
@@ -76,11 +75,6 @@ impl<S> Guard<S> {
             State::Refused(refusal) => refusal.take(),
             _ => None,
         }
-    }
-
-    /// Whether a head has begun to come and is not complete.
-    pub(crate) fn has_partial_head(&self) -> bool {
-        matches!(self.state, State::Head(_)) && self.buffer.len() > self.accepted
     }
 
     /// Whether the body of the last head has been accepted to its end. Only then may the bytes of
@@ -193,9 +187,10 @@ impl Chunk {
     fn step(self, bytes: &[u8]) -> Result<(usize, Option<Self>), HeadRefusal> {
         let byte = bytes[0];
         let next = match self {
-            Self::Data { left } if left > 0 => {
+            Self::Data { left } => {
                 let len = fitting(bytes, left);
-                return Ok((len, Some(Self::Data { left: left - len as u64 })));
+                let left = left - len as u64;
+                return Ok((len, Some(if left == 0 { Self::DataCr } else { Self::Data { left } })));
             }
             Self::Size { size, digits } => Self::after_size(size, digits, byte)?,
             Self::Extension { size, .. } if byte == b'\r' => Self::SizeLf { size },
@@ -208,9 +203,9 @@ impl Chunk {
             Self::SizeLf { .. } if byte != b'\n' => return Err(HeadRefusal::ChunkSize),
             Self::SizeLf { size: 0 } => Self::LastCr,
             Self::SizeLf { size } => Self::Data { left: size },
-            Self::Data { .. } if byte == b'\r' => Self::DataLf,
+            Self::DataCr if byte == b'\r' => Self::DataLf,
             Self::DataLf if byte == b'\n' => Self::START,
-            Self::Data { .. } | Self::DataLf => return Err(HeadRefusal::ChunkEnd),
+            Self::DataCr | Self::DataLf => return Err(HeadRefusal::ChunkEnd),
             Self::LastCr if byte == b'\r' => Self::LastLf,
             Self::LastLf if byte == b'\n' => return Ok((1, None)),
             // Nothing of the gate reads them, and fields that come after the judgement are what smuggling is made of.

@@ -32,6 +32,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
+    let _busy = session.shard.begin_busy();
     let limits = session.limits();
     let mut connection = pin!(builder(&limits).serve_connection(stream, RequestService(Rc::clone(&session))));
     let mut tick = pin!(monoio::time::sleep(TICK));

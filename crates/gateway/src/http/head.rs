@@ -109,6 +109,11 @@ pub(crate) enum HeadRefusal {
 }
 
 impl HeadRefusal {
+    /// Whether it concerns the body of a request whose head was accepted.
+    pub(crate) const fn is_of_body(self) -> bool {
+        matches!(self, Self::ChunkSize | Self::ChunkExtension | Self::ChunkEnd | Self::Trailer)
+    }
+
     /// The stable code of this refusal.
     pub(crate) const fn code(self) -> &'static str {
         match self {
@@ -319,7 +324,9 @@ fn is_authority_form(target: &[u8]) -> bool {
     let Some(colon) = target.iter().rposition(|byte| *byte == b':') else { return false };
     let (host, port) = (&target[..colon], &target[colon + 1..]);
     let is_host = match host {
-        [b'[', address @ .., b']'] => address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)),
+        [b'[', address @ .., b']'] => {
+            address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
+        }
         _ => host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)),
     };
     is_host && !host.is_empty() && (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)

@@ -56,6 +56,21 @@ impl Problem {
         }
     }
 
+    /// The whole HTTP/1.1 message, for a connection that ends with it.
+    pub(crate) fn into_last_message(self) -> Vec<u8> {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut message = format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n",
+            self.status,
+            self.title,
+            body.len()
+        )
+        .into_bytes();
+        message.extend_from_slice(&body);
+        message
+    }
+
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = Response::new(Full::new(body.into()));

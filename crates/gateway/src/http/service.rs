@@ -5,7 +5,7 @@ use std::{
     future::{Ready, ready},
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
 use portcullis_telemetry::{AccessRecord, Refused};
 
 use crate::{
-    http::{answer, authority::RequestHost, problem::Problem},
+    http::{answer, authority::RequestHost, head::HeadRefusal, problem::Problem},
     judge::Standing,
     session::Session,
     view::View,
@@ -61,6 +61,22 @@ impl Session {
             self.record(request, response.status(), code, took);
         }
         response
+    }
+
+    /// The last answer on a connection whose bytes were not taken as a request (HTTP/1.1). Counted and logged.
+    pub(crate) fn refuse_head(&self, refusal: HeadRefusal) -> Vec<u8> {
+        let status = match refusal {
+            HeadRefusal::TooLarge { .. } | HeadRefusal::TooManyFields { .. } => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let metrics = &self.shard.listeners[self.listener].metrics.requests;
+        metrics.refused(refusal.code());
+        metrics.answered(status.as_u16(), Duration::ZERO);
+        let problem = Problem::new(status, refusal.code(), refusal.to_string());
+        self.log_refusal(&problem);
+        problem.into_last_message()
     }
 
     /// The answer of the route that the request names, if its peer may enter it.
@@ -115,7 +131,7 @@ impl Session {
         request: &Request<B>,
         status: StatusCode,
         code: Option<&'static str>,
-        took: std::time::Duration,
+        took: Duration,
     ) {
         let (thumbprint_sha256, organization_identifier) = self.with_standing(|standing| {
             let identity = standing.identity();
