@@ -32,9 +32,10 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
-    /// Hears what rings from now on.
-    pub(crate) fn new(bell: &Bell) -> Self {
-        Self { heard: Cell::new(bell.rung.get()), place: Cell::new(None) }
+    /// Hears at its first poll, whether or not it rang: what a connection was judged by may be as old as its
+    /// handshake is long, and nobody could be told before it had an ear.
+    pub(crate) fn new() -> Self {
+        Self { heard: Cell::new(u64::MAX), place: Cell::new(None) }
     }
 
     /// Whether the bell rang since this was last asked; the task is woken when it does.
@@ -62,8 +63,9 @@ mod tests {
     #[test]
     fn a_ring_is_heard_once_by_each() {
         let bell = Bell::default();
-        let (one, two) = (Ear::new(&bell), Ear::new(&bell));
+        let (one, two) = (Ear::new(), Ear::new());
         let cx = Context::from_waker(Waker::noop());
+        assert!(one.poll(&bell, &cx), "what came before it had an ear");
         assert!(!one.poll(&bell, &cx));
         bell.ring();
         assert!(one.poll(&bell, &cx));

@@ -106,7 +106,7 @@ impl Session {
             None => (Standing::Admitted(admit_anonymous(rules)?), i64::MAX, None),
         };
         Some(Rc::new(Self {
-            ear: Ear::new(&shard.bell),
+            ear: Ear::new(),
             shard,
             listener,
             peer,

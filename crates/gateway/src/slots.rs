@@ -60,11 +60,11 @@ impl Slots {
         }
         let source = source(peer.ip());
         let mut by_source = self.by_source.borrow_mut();
-        let from_source = by_source.entry(source).or_default();
-        if limits.handshakes_per_source_max > 0 && *from_source >= limits.handshakes_per_source_max {
+        let from_source = by_source.get(&source).copied().unwrap_or(0);
+        if limits.handshakes_per_source_max > 0 && from_source >= limits.handshakes_per_source_max {
             return Err(ShedReason::Source);
         }
-        *from_source += 1;
+        by_source.insert(source, from_source + 1);
         self.handshakes.set(self.handshakes.get() + 1);
         self.connections.set(self.connections.get() + 1);
         self.metrics.handshakes_in_flight.increment(1);

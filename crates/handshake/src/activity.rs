@@ -36,8 +36,15 @@ impl Activity {
         self.last_request.set(self.clock.get());
     }
 
-    /// Output was queued, or some of it was taken.
-    pub fn output(&self) {
+    /// Output was queued. The peer's time to take it counts from the first of it.
+    pub fn output_queued(&self) {
+        if self.output_since.get().is_none() {
+            self.output_since.set(Some(self.clock.get()));
+        }
+    }
+
+    /// Some of it is with the kernel, and more may be waiting.
+    pub fn output_taken(&self) {
         self.output_since.set(Some(self.clock.get()));
     }
 

@@ -40,12 +40,16 @@ impl Ciphertext {
         self.taken == self.buffer.len()
     }
 
-    /// Hands as much as it takes to `reader`, such as `read_tls`.
+    /// Hands as much as it takes to `reader`, such as `read_tls`. What is behind a `close_notify` rustls never takes
+    /// (RFC 8446 6.1 has it ignored): it is dropped here, or whoever feeds until all is taken would never end.
     pub(crate) fn feed(
         &mut self,
         reader: impl FnOnce(&mut dyn io::Read) -> io::Result<usize>,
     ) -> io::Result<()> {
-        self.taken += reader(&mut &self.buffer[self.taken..])?;
+        match reader(&mut &self.buffer[self.taken..])? {
+            0 => self.taken = self.buffer.len(),
+            taken => self.taken += taken,
+        }
         Ok(())
     }
 }

@@ -79,6 +79,10 @@ impl TlsStream {
 
     /// Waits until there is something to read: plaintext, the end, or an error.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever waits here may be the only one to drive what was left in flight.
+        if self.socket.is_writing() {
+            let _ = self.poll_send(cx)?;
+        }
         loop {
             if !self.put_back.is_empty() {
                 return Poll::Ready(Ok(()));
@@ -148,7 +152,7 @@ impl TlsStream {
         loop {
             if self.socket.is_writing() {
                 ready!(self.socket.poll_written(cx))?;
-                self.activity.output();
+                self.activity.output_taken();
             }
             if !self.tls.wants_write() {
                 self.activity.output_done();
@@ -156,7 +160,7 @@ impl TlsStream {
             }
             let mut bytes = Vec::new();
             self.tls.write_tls(&mut bytes)?;
-            self.activity.output();
+            self.activity.output_queued();
             self.socket.write(bytes);
         }
     }
@@ -183,8 +187,8 @@ impl TlsStream {
     ) -> Poll<io::Result<usize>> {
         loop {
             let written = write(&mut self.tls.writer())?;
-            self.activity.output();
             if written > 0 {
+                self.activity.output_queued();
                 return Poll::Ready(Ok(written));
             }
             // rustls takes no more than its buffer limit: make room. A write in flight holds as much again.

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// How often a connection in use looks whether a deadline has passed, and how long it must be quiet to be taken out of
-/// hyper. Short, so that of a crowd only those who speak at one time hold buffers and the allocator can use them again for the next: at one
-/// second, 2,000 connections that came together took twice the memory.
+/// hyper. Short, so that of a crowd only those who speak at one time hold buffers, which the allocator then uses again
+/// for the next: with one second, 2,000 connections that came together took 28 kB each, with this 20.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Serves a connection to its end.
@@ -40,8 +40,8 @@ pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed
             break closed;
         }
     };
-    // A socket that failed takes no farewell, and a peer that does not read gets none.
-    if !matches!(closed, Closed::Stalled | Closed::Failed) {
+    // Who does not take what it is sent gets no more of it.
+    if closed != Closed::Stalled {
         Box::pin(stream.close()).await;
     }
     closed

@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     rc::Rc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hyper::{rt::Executor, server::conn::http2::Builder};
@@ -31,17 +31,17 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
 }
 
 /// Serves a connection to its end.
+///
+/// Frames that make no request are ordinary on h2, so only requests count against the idle deadline. A connection that
+/// is to end may finish its streams, in the time that a stalled one is given and not a moment longer, whatever it sends.
 pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
     let _busy = session.shard.begin_busy();
     let limits = session.limits();
     let mut connection = pin!(builder(&limits).serve_connection(stream, RequestService(Rc::clone(&session))));
     let mut tick = pin!(monoio::time::sleep(TICK));
-    let mut ending = None;
+    let mut ending: Option<(Closed, Instant)> = None;
     poll_fn(|cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            let closed = if result.is_ok() { Closed::Finished } else { Closed::Failed };
-            return Poll::Ready(ending.unwrap_or(closed));
-        }
+        // News first: no request is answered by rules that are known to be old.
         let mut end = match session.poll_news(cx) {
             Some(News::Close(closed)) => return Poll::Ready(closed),
             Some(News::Drain) => Some(Closed::Drained),
@@ -49,21 +49,25 @@ pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
         };
         while tick.as_mut().poll(cx).is_ready() {
             match session.overdue(&limits, true) {
-                // Streams that are open may end, in the time that a stalled one is given.
-                Some(Closed::Idle) if !session.is_quiet_for(limits.idle_timeout + limits.stall_timeout) => {
-                    end = Some(Closed::Idle);
-                }
+                Some(Closed::Idle) => end = Some(Closed::Idle),
                 Some(closed) => return Poll::Ready(closed),
                 None => {}
             }
             tick.set(monoio::time::sleep(TICK));
         }
-        if let Some(closed) = end.filter(|_| ending.is_none()) {
-            ending = Some(closed);
+        if let Some((closed, since)) = ending {
+            if session.shard.now().saturating_duration_since(since) >= limits.stall_timeout {
+                return Poll::Ready(closed);
+            }
+        } else if let Some(closed) = end {
+            ending = Some((closed, session.shard.now()));
             connection.as_mut().graceful_shutdown();
-            cx.waker().wake_by_ref();
         }
-        Poll::Pending
+        connection.as_mut().poll(cx).map(|result| match (ending, result) {
+            (Some((closed, _)), _) => closed,
+            (None, Ok(())) => Closed::Finished,
+            (None, Err(_)) => Closed::Failed,
+        })
     })
     .await
 }
