@@ -90,6 +90,10 @@ async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Out
     let mut connection = builder(&limits).serve_connection(Guard::new(stream, heads), service);
     let mut tick = pin!(monoio::time::sleep(TICK));
     let outcome = poll_fn(|cx| {
+        // News first: no request is answered by rules that are known to be old.
+        if let Some(News::Close(closed)) = session.poll_news(cx) {
+            return Poll::Ready(Outcome::Closed(closed));
+        }
         if let Poll::Ready(result) = connection.poll_without_shutdown(cx) {
             let closed = match result {
                 Ok(()) => Closed::Finished,
@@ -98,7 +102,7 @@ async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Out
             };
             return Poll::Ready(Outcome::Closed(closed));
         }
-        if let Some(outcome) = take_news(&mut connection, session, cx) {
+        if let Some(outcome) = drain(&mut connection, session, cx) {
             return Poll::Ready(outcome);
         }
         while tick.as_mut().poll(cx).is_ready() {
@@ -145,18 +149,17 @@ async fn take_apart(
     (stream, outcome)
 }
 
-fn take_news(connection: &mut HyperConnection, session: &Session, cx: &mut Context<'_>) -> Option<Outcome> {
-    match session.poll_news(cx)? {
-        News::Close(closed) => Some(Outcome::Closed(closed)),
-        News::Drain => {
-            let mut connection = Pin::new(connection);
-            connection.as_mut().graceful_shutdown();
-            // An idle connection ends here and now, a busy one after its answer.
-            match connection.poll_without_shutdown(cx) {
-                Poll::Ready(_) => Some(Outcome::Closed(Closed::Drained)),
-                Poll::Pending => None,
-            }
-        }
+/// Ends what is idle now, and what is busy after its answer. A request that has begun to come is still answered: the
+/// guard holds its head back, so hyper alone would take the connection for idle.
+fn drain(connection: &mut HyperConnection, session: &Session, cx: &mut Context<'_>) -> Option<Outcome> {
+    if !session.shard.is_draining() || session.activity.input_since().is_some() {
+        return None;
+    }
+    let mut connection = Pin::new(connection);
+    connection.as_mut().graceful_shutdown();
+    match connection.poll_without_shutdown(cx) {
+        Poll::Ready(_) => Some(Outcome::Closed(Closed::Drained)),
+        Poll::Pending => None,
     }
 }
 

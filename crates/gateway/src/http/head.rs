@@ -55,7 +55,10 @@ pub(crate) enum HeadRefusal {
     /// A fragment, or a byte that is not ASCII, in the target (RFC 9112 3.2, RFC 3986 2).
     #[error("the request target has a character that must be percent-encoded")]
     TargetIllegalByte,
-    /// A control byte in the request line or in a field's value (RFC 9110 5.5).
+    /// A control byte in the request line (RFC 9112 3).
+    #[error("the request line has a control byte")]
+    TargetControlByte,
+    /// A control byte in a field's value (RFC 9110 5.5).
     #[error("the head has a control byte")]
     ControlByte,
     /// CR without LF (RFC 9112 2.2).
@@ -126,6 +129,7 @@ impl HeadRefusal {
             Self::TargetNotRooted => "path.not-rooted",
             Self::TargetBackslash => "path.backslash",
             Self::TargetIllegalByte => "path.illegal-byte",
+            Self::TargetControlByte => "path.control-byte",
             Self::ControlByte => "head.control-byte",
             Self::BareCr => "head.bare-cr",
             Self::BareLf => "head.bare-lf",
@@ -271,7 +275,7 @@ impl Fields {
 /// `method SP request-target SP HTTP-version` (RFC 9112 3).
 fn scan_request_line(line: &[u8]) -> Result<Version, HeadRefusal> {
     if line.iter().any(u8::is_ascii_control) {
-        return Err(HeadRefusal::ControlByte);
+        return Err(HeadRefusal::TargetControlByte);
     }
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) =

@@ -84,7 +84,7 @@ fn every_form_of_target_goes_with_its_method() {
 #[test]
 fn malformed_request_lines_are_refused() {
     use HeadRefusal::{
-        ControlByte, Method, RequestLine, TargetBackslash, TargetIllegalByte, TargetNotRooted, Version,
+        Method, RequestLine, TargetBackslash, TargetControlByte, TargetIllegalByte, TargetNotRooted, Version,
     };
     for (bad, refusal) in [
         ("", RequestLine),
@@ -108,10 +108,10 @@ fn malformed_request_lines_are_refused() {
         ("GET / HTTP/1.10", Version),
         ("GET / HTTP/01.1", Version),
         ("GET / HTTPS/1.1", Version),
-        ("GET\t/ HTTP/1.1", ControlByte),
-        ("GET /\0 HTTP/1.1", ControlByte),
-        ("GET /\u{7f} HTTP/1.1", ControlByte),
-        ("GET /\u{b} HTTP/1.1", ControlByte),
+        ("GET\t/ HTTP/1.1", TargetControlByte),
+        ("GET /\0 HTTP/1.1", TargetControlByte),
+        ("GET /\u{7f} HTTP/1.1", TargetControlByte),
+        ("GET /\u{b} HTTP/1.1", TargetControlByte),
         ("GET /a\\b HTTP/1.1", TargetBackslash),
         ("GET /?a\\b HTTP/1.1", TargetBackslash),
         ("GET \\ HTTP/1.1", TargetBackslash),
