@@ -1,5 +1,7 @@
 //! ARCHITECTURE.md tells the truth about the crates: each one is named there, and none imports more than its row says.
 
+#![allow(clippy::unwrap_used)] // A test helper fails by panicking.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
