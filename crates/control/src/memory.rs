@@ -3,7 +3,7 @@
 //! The allocator keeps what connections freed, since a few long-lived allocations lie between: after 2,000 connections
 //! 54 MB stayed, of which all but 9 were free. It gives free pages back when it is told to.
 
-/// A crowd that is worth the trouble, in idle connections: about 6 MB.
+/// A crowd that is worth the trouble, in idle connections: about 8 MB.
 const CROWD: usize = 512;
 
 /// Decides when memory is worth giving back.

@@ -162,7 +162,7 @@ impl Session {
         } else if !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
             // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
             Some(Closed::HeadTimeout)
-        } else if passed(Some(self.activity.last_request()), limits.idle_timeout) {
+        } else if self.idle() >= limits.idle_timeout {
             Some(Closed::Idle)
         } else {
             None
@@ -171,17 +171,20 @@ impl Session {
 
     /// Whether nothing is under way and no request came for `time`.
     pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
-        let idle = self.shard.now().saturating_duration_since(self.activity.last_request());
-        self.activity.is_quiet() && idle >= time
+        self.activity.is_quiet() && self.idle() >= time
     }
 
     /// How long a quiet connection may wait at most before a deadline has to be looked at.
     pub(crate) fn quiet_for(&self, limits: &Limits) -> Duration {
-        let idle = self.shard.now().saturating_duration_since(self.activity.last_request());
         // One second past the last valid one.
         let valid = self.valid_until.get().saturating_sub(unix_now()).saturating_add(1);
         let valid = Duration::from_secs(u64::try_from(valid).unwrap_or(0));
-        limits.idle_timeout.saturating_sub(idle).min(valid)
+        limits.idle_timeout.saturating_sub(self.idle()).min(valid)
+    }
+
+    /// For how long no request has come.
+    fn idle(&self) -> Duration {
+        self.shard.now().saturating_duration_since(self.activity.last_request())
     }
 
     fn is_expired(&self) -> bool {
