@@ -166,7 +166,13 @@ impl Gate {
     /// When it does not end, with what it wrote.
     pub fn wait(&mut self) -> ExitStatus {
         let log = self.log.clone();
-        wait_for_end(&mut self.child).unwrap_or_else(|| panic!("the gate does not end:\n{}", log.text()))
+        let status = wait_for_end(&mut self.child);
+        let status = status.unwrap_or_else(|| panic!("the gate does not end:\n{}", log.text()));
+        // What it wrote last may still be in the pipe.
+        for written in [&self.log, &self.output] {
+            let _ = written.wait_for(|_| false);
+        }
+        status
     }
 
     fn signal(&self, signal: Signal) {
