@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 
 use monoio::net::TcpStream;
-use portcullis_handshake::{Activity, ClientHello, HandshakeFailure, Handshaken, Socket};
+use portcullis_handshake::{Activity, ClientHello, HandshakeFailure, Handshaken};
+use portcullis_socket::Socket;
 use portcullis_telemetry::Refused;
 
 use crate::{

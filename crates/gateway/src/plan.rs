@@ -6,8 +6,9 @@
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use portcullis_policy::{DomainId, HostName, Snapshot};
+pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How the shards are laid out. Fixed from start to end.
@@ -41,8 +42,10 @@ pub struct Plan {
     pub policy: Snapshot,
     /// Where connections come in. Names, addresses and their order are the same in every plan of a process.
     pub listeners: Vec<ListenerPlan>,
-    /// What each route answers, by the index of the route in `policy`.
-    pub answers: Vec<Answer>,
+    /// What each route does, by the index of the route in `policy`.
+    pub actions: Vec<Action>,
+    /// Where requests can be sent on. Names are unique.
+    pub upstreams: Vec<UpstreamPlan>,
     /// Whether an access record is written for each request.
     pub access_log: bool,
 }
@@ -153,6 +156,83 @@ impl Default for Limits {
             head_fields_max: 100,
             streams_max: 100,
         }
+    }
+}
+
+/// What a route does with a request that it grants.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Answers by itself.
+    Respond(Answer),
+    /// Sends it on to the upstream with this index in [`Plan::upstreams`].
+    Forward(usize),
+}
+
+/// An upstream, and what it is told of the client.
+#[derive(Debug, Clone)]
+pub struct UpstreamPlan {
+    /// Its servers, bounds and deadlines.
+    pub target: UpstreamConfig,
+    /// The fields that it gets.
+    pub hand_off: HandOffFields,
+    /// Client fields that it never gets, beside those that could speak for the gate.
+    pub strip: Vec<FieldPattern>,
+}
+
+/// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // A set of fields, each chosen by itself.
+pub struct HandOffFields {
+    /// `Client-Cert` (RFC 9440 2.2).
+    pub client_cert: bool,
+    /// `Client-Cert-Chain` (RFC 9440 2.3).
+    pub client_cert_chain: bool,
+    /// `Portcullis-TPP-Authorisation`: the organizationIdentifier.
+    pub authorisation: bool,
+    /// `Portcullis-TPP-Roles`.
+    pub roles: bool,
+    /// `Portcullis-TPP-NCA`: name and identifier of the competent authority.
+    pub nca: bool,
+    /// `Portcullis-TPP-Thumbprint`: SHA-256 of the leaf.
+    pub thumbprint: bool,
+    /// `Portcullis-TPP-Organisation`: organizationName.
+    pub organisation: bool,
+    /// `Forwarded` and `X-Forwarded-*`.
+    pub forwarded: bool,
+}
+
+impl HandOffFields {
+    /// Every field.
+    pub const ALL: Self = Self {
+        client_cert: true,
+        client_cert_chain: true,
+        authorisation: true,
+        roles: true,
+        nca: true,
+        thumbprint: true,
+        organisation: true,
+        forwarded: true,
+    };
+}
+
+/// Field names by their beginning or as a whole; `_` counts as `-`, and case does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPattern {
+    name: String,
+    is_prefix: bool,
+}
+
+impl FieldPattern {
+    /// A name, or a prefix with `*` behind it. `None` for what can be neither.
+    pub fn parse(pattern: &str) -> Option<Self> {
+        let (name, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |prefix| (prefix, true));
+        let name = HeaderName::try_from(name).ok()?.as_str().replace('_', "-");
+        Some(Self { name, is_prefix })
+    }
+
+    /// Whether it covers `name`, which is in lower case with `-` for `_`.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        if self.is_prefix { name.starts_with(&self.name) } else { name == self.name }
     }
 }
 

@@ -10,13 +10,15 @@ use std::{
 };
 
 use portcullis_handshake::{Activity, PeerChain};
-use portcullis_policy::{DomainId, Generation, TrustDomain, admit_anonymous};
+use portcullis_http1::HeadLimits;
+use portcullis_policy::{DomainId, Generation, Grant, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 
 use crate::{
     bell::Ear,
+    http::identity_lines,
     judge::{Judged, Standing, judge},
-    plan::Limits,
+    plan::{HandOffFields, Limits},
     shard::Shard,
     view::View,
 };
@@ -68,6 +70,8 @@ pub(crate) enum News {
     Drain,
     /// End now.
     Close(Closed),
+    /// Nothing but that limits may be others.
+    Rules,
 }
 
 /// Shared by a connection and the service that answers its requests.
@@ -82,6 +86,24 @@ pub(crate) struct Session {
     standing: RefCell<Standing>,
     valid_until: Cell<i64>,
     chain: Option<PeerChain>,
+    in_flight: Cell<usize>,
+    /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
+    identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
+}
+
+/// A request that has not come to its end: its answer, or its body, is under way.
+#[derive(Debug)]
+pub(crate) struct InFlight(Rc<Session>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let session = &self.0;
+        session.in_flight.set(session.in_flight.get() - 1);
+        if session.in_flight.get() == 0 {
+            // What came in meanwhile was of its body.
+            session.activity.request();
+        }
+    }
 }
 
 /// What the standing rests on.
@@ -115,6 +137,8 @@ impl Session {
             standing: RefCell::new(standing),
             valid_until: Cell::new(valid_until),
             chain,
+            in_flight: Cell::new(0),
+            identity_lines: RefCell::default(),
         }))
     }
 
@@ -134,8 +158,37 @@ impl Session {
         read(basis.view.plan.policy.domain(basis.domain).0)
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        self.basis.borrow().view.plan.listeners[self.listener].limits.clone()
+    /// The limits of the listener at present.
+    pub(crate) fn with_limits<T>(&self, read: impl FnOnce(&Limits) -> T) -> T {
+        read(&self.basis.borrow().view.plan.listeners[self.listener].limits)
+    }
+
+    /// What the head of an HTTP/1.1 request may be.
+    pub(crate) fn head_limits(&self) -> HeadLimits {
+        let trailers = self.view().plan.upstreams.iter().any(|upstream| upstream.target.trailers);
+        self.with_limits(|limits| HeadLimits {
+            bytes_max: limits.head_bytes_max,
+            fields_max: limits.head_fields_max,
+            trailers,
+        })
+    }
+
+    /// Counts a request as in flight until what comes back is dropped.
+    pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
+        self.activity.request();
+        self.in_flight.set(self.in_flight.get() + 1);
+        InFlight(Rc::clone(self))
+    }
+
+    /// The field lines that say who the client is. The grant is the proof that it may pass.
+    pub(crate) fn identity_lines(&self, grant: &Grant<'_>, fields: HandOffFields) -> Rc<[u8]> {
+        let mut known = self.identity_lines.borrow_mut();
+        if let Some((_, lines)) = known.iter().find(|(of, _)| *of == fields) {
+            return Rc::clone(lines);
+        }
+        let lines = identity_lines(fields, grant.permit(), self.chain.as_ref(), self.peer).into();
+        known.push((fields, Rc::clone(&lines)));
+        lines
     }
 
     /// Listens for news; wakes the task when there is some.
@@ -146,40 +199,48 @@ impl Session {
         if let Err(closed) = self.refresh() {
             return Some(News::Close(closed));
         }
-        self.shard.is_draining().then_some(News::Drain)
+        Some(if self.shard.is_draining() { News::Drain } else { News::Rules })
     }
 
     /// The deadline that has passed, if one has.
-    pub(crate) fn overdue(&self, limits: &Limits, is_h2: bool) -> Option<Closed> {
+    pub(crate) fn overdue(&self, is_h2: bool) -> Option<Closed> {
         let now = self.shard.now();
         let passed = |since: Option<Instant>, limit: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
         };
-        if self.is_expired() {
-            Some(Closed::Expired)
-        } else if passed(self.activity.output_since(), limits.stall_timeout) {
-            Some(Closed::Stalled)
-        } else if !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
-            // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
-            Some(Closed::HeadTimeout)
-        } else if self.idle() >= limits.idle_timeout {
-            Some(Closed::Idle)
-        } else {
-            None
-        }
+        let is_between = self.in_flight.get() == 0;
+        self.with_limits(|limits| {
+            if self.is_expired() {
+                Some(Closed::Expired)
+            } else if passed(self.activity.output_since(), limits.stall_timeout) {
+                Some(Closed::Stalled)
+            } else if is_between && !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
+                // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
+                Some(Closed::HeadTimeout)
+            } else if is_between && self.idle() >= limits.idle_timeout {
+                Some(Closed::Idle)
+            } else {
+                None
+            }
+        })
     }
 
     /// Whether nothing is under way and no request came for `time`.
     pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
-        self.activity.is_quiet() && self.idle() >= time
+        self.in_flight.get() == 0 && self.activity.is_quiet() && self.idle() >= time
+    }
+
+    /// Whether the head of a request has begun to come.
+    pub(crate) fn is_reading_head(&self) -> bool {
+        self.in_flight.get() == 0 && self.activity.input_since().is_some()
     }
 
     /// How long a quiet connection may wait at most before a deadline has to be looked at.
-    pub(crate) fn quiet_for(&self, limits: &Limits) -> Duration {
+    pub(crate) fn quiet_for(&self) -> Duration {
         // One second past the last valid one.
         let valid = self.valid_until.get().saturating_sub(unix_now()).saturating_add(1);
         let valid = Duration::from_secs(u64::try_from(valid).unwrap_or(0));
-        limits.idle_timeout.saturating_sub(self.idle()).min(valid)
+        self.with_limits(|limits| limits.idle_timeout).saturating_sub(self.idle()).min(valid)
     }
 
     /// For how long no request has come.
@@ -219,6 +280,7 @@ impl Session {
                 return Err(Closed::NoLongerAdmitted);
             }
             self.standing.replace(standing);
+            self.identity_lines.borrow_mut().clear();
         }
         *basis = Basis { domain, since, view: Rc::clone(&view) };
         Ok(())

@@ -166,7 +166,8 @@ impl Shard {
     }
 
     fn take_up(&self, plan: &Arc<Plan>, number: usize) {
-        match View::new(Arc::clone(plan), number) {
+        let before = self.view();
+        match View::new(Arc::clone(plan), number, Some(&before)) {
             Ok(view) => {
                 self.view.replace(Rc::new(view));
                 self.bell.ring();
@@ -228,7 +229,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         listeners: listeners.collect(),
         metrics: ShardMetrics::register(start.number),
         clock: Rc::new(Cell::new(Instant::now())),
-        view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number)?)),
+        view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
         refusals: RefCell::default(),
         access: RefCell::new(Some(start.access)),
         draining: Cell::new(false),
@@ -270,6 +271,9 @@ async fn keep_house(
         shard.clock.set(now);
         census.count(shard.connections() + shard.busy.get());
         shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
+        for upstream in &shard.view().upstreams {
+            upstream.upstream.sweep(now);
+        }
         let plan = latest.load();
         if !Arc::ptr_eq(plan, &shard.view.borrow().plan) {
             shard.take_up(plan, number);

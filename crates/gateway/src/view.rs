@@ -1,13 +1,17 @@
 //! A plan as one shard runs on it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use portcullis_handshake::{ClientCertificates, ConfigError, ServerIdentity, TlsParameters, server_config};
 use portcullis_policy::{DomainId, HostName, Mode};
 use portcullis_telemetry::RouteMetrics;
+use portcullis_upstream::Upstream;
 use rustls::{ServerConfig, crypto::aws_lc_rs::kx_group};
 
-use crate::plan::{Alpn, KeyExchange, ListenerPlan, Plan, TlsPlan};
+use crate::{
+    http::HandOff,
+    plan::{Alpn, KeyExchange, ListenerPlan, Plan, TlsPlan},
+};
 
 /// The shard's own reading of a plan: its own TLS configurations, whose reference counts no other shard touches.
 #[derive(Debug)]
@@ -16,6 +20,15 @@ pub(crate) struct View {
     listeners: Vec<ListenerView>,
     /// By the index of the route.
     pub(crate) routes: Vec<RouteMetrics>,
+    /// By the index of the upstream.
+    pub(crate) upstreams: Vec<UpstreamView>,
+}
+
+/// An upstream, and what it is told.
+#[derive(Debug)]
+pub(crate) struct UpstreamView {
+    pub(crate) upstream: Rc<Upstream>,
+    pub(crate) hand_off: Rc<HandOff>,
 }
 
 /// The trust domains of one listener, by server name.
@@ -36,17 +49,27 @@ pub(crate) struct DomainView {
 }
 
 impl View {
-    /// Reads `plan` for the shard numbered `shard`.
+    /// Reads `plan` for the shard numbered `shard`. Upstreams that are what they were in `before` keep their
+    /// connections.
     ///
     /// # Errors
     /// A certificate whose key does not serve it, which a plan that was checked has not.
-    pub(crate) fn new(plan: Arc<Plan>, shard: usize) -> Result<Self, ConfigError> {
+    pub(crate) fn new(plan: Arc<Plan>, shard: usize, before: Option<&Self>) -> Result<Self, ConfigError> {
         let listeners = plan.listeners.iter().map(|listener| ListenerView::new(listener, &plan));
         let listeners = listeners.collect::<Result<_, _>>()?;
         let routes = plan.policy.routes().routes().iter();
         let routes =
             routes.map(|route| RouteMetrics::register(route.path(), &route.roles_label(), shard)).collect();
-        Ok(Self { plan, listeners, routes })
+        let upstreams = plan.upstreams.iter().map(|wanted| {
+            let known = before.iter().flat_map(|before| &before.upstreams);
+            let same = known.map(|view| &view.upstream).find(|known| *known.config() == wanted.target);
+            UpstreamView {
+                upstream: same.map_or_else(|| Rc::new(Upstream::new(wanted.target.clone(), shard)), Rc::clone),
+                hand_off: Rc::new(HandOff::new(wanted.hand_off, wanted.strip.clone())),
+            }
+        });
+        let upstreams = upstreams.collect();
+        Ok(Self { plan, listeners, routes, upstreams })
     }
 
     /// The trust domain on `listener` for the server name that a client asked for: the exact name before the

@@ -8,13 +8,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use portcullis_socket::Socket;
 use portcullis_telemetry::{HandshakeKind, TlsVersion};
 use rustls::{
     ProtocolVersion, ServerConfig,
     server::{Accepted, Acceptor},
 };
 
-use crate::{Activity, ClientJudge, HandshakeFailure, Socket, TlsStream, judge::JudgeContext};
+use crate::{Activity, ClientJudge, HandshakeFailure, TlsStream, judge::JudgeContext};
 
 /// A fatal `unrecognized_name` alert as a plaintext record (RFC 8446 5.1, 6; RFC 6066 3). No keys exist yet, and
 /// rustls has no way to send this one.

@@ -10,7 +10,6 @@ mod config;
 mod failure;
 mod hello;
 mod judge;
-mod socket;
 mod stream;
 
 pub use activity::Activity;
@@ -20,5 +19,4 @@ pub use config::{
 pub use failure::HandshakeFailure;
 pub use hello::{ClientHello, Handshaken};
 pub use judge::{ClientJudge, PeerChain};
-pub use socket::Socket;
 pub use stream::TlsStream;

@@ -10,10 +10,11 @@ use std::{
 };
 
 use hyper::rt::ReadBufCursor;
+use portcullis_socket::Socket;
 use rustls::{Error as TlsError, ServerConnection};
 use rustls_pki_types::CertificateDer;
 
-use crate::{Activity, Socket, hello::Ciphertext};
+use crate::{Activity, hello::Ciphertext};
 
 /// Plaintext that rustls holds at most before it takes more ciphertext, in bytes: its own limit for a stream whose
 /// owner reads slowly.

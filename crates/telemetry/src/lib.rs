@@ -12,6 +12,6 @@ mod refusal;
 pub use access::{AccessLog, AccessRecord, AccessSink, access_log};
 pub use metrics::{
     BUCKETS_SECONDS, HandshakeKind, ListenerMetrics, RequestMetrics, RouteMetrics, ShardMetrics, ShedReason,
-    TlsVersion, describe,
+    TlsVersion, UpstreamMetrics, describe,
 };
 pub use refusal::{RefusalLog, Refused};

@@ -1,6 +1,6 @@
 //! The metric handles of a shard.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, time::Duration};
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
@@ -91,6 +91,22 @@ pub fn describe() {
         "portcullis_request_duration_seconds",
         Unit::Seconds,
         "From the end of the request head to the head of the answer."
+    );
+    describe_gauge!("portcullis_upstream_connections", "Connections to upstreams, in use or waiting.");
+    describe_counter!("portcullis_upstream_connections_opened_total", "Connections that an upstream accepted.");
+    describe_counter!(
+        "portcullis_upstream_connect_failures_total",
+        "Connections that a server of an upstream did not accept, by server."
+    );
+    describe_counter!("portcullis_upstream_requests_total", "Requests sent on, by result.");
+    describe_counter!(
+        "portcullis_upstream_retries_total",
+        "Requests sent a second time because a kept connection ended before an answer."
+    );
+    describe_histogram!(
+        "portcullis_upstream_response_seconds",
+        Unit::Seconds,
+        "From the wish for a connection to the head of the answer."
     );
     describe_counter!("portcullis_access_records_dropped_total", "Access records lost to a full queue.");
     describe_gauge!(
@@ -258,6 +274,55 @@ impl RouteMetrics {
             )
         };
         Self { granted: decision("granted"), denied: decision("denied") }
+    }
+}
+
+/// What a shard counts for one upstream.
+#[derive(Debug)]
+pub struct UpstreamMetrics {
+    /// Connections, in use or waiting.
+    pub connections: Gauge,
+    /// Connections that a server accepted.
+    pub connections_opened: Counter,
+    /// Requests sent a second time, over a new connection.
+    pub retries: Counter,
+    answered: Counter,
+    seconds: Histogram,
+    failed: ByCode,
+    labels: Vec<(&'static str, String)>,
+}
+
+impl UpstreamMetrics {
+    /// Registers the handles of an upstream on a shard.
+    pub fn register(upstream: &str, shard: usize) -> Self {
+        let labels = vec![("upstream", upstream.to_owned()), ("shard", shard.to_string())];
+        let answered = [("result", "answered".to_owned())];
+        Self {
+            connections: gauge!("portcullis_upstream_connections", &labels),
+            connections_opened: counter!("portcullis_upstream_connections_opened_total", &labels),
+            retries: counter!("portcullis_upstream_retries_total", &labels),
+            answered: counter!("portcullis_upstream_requests_total", &with(&labels, &answered)),
+            seconds: histogram!("portcullis_upstream_response_seconds", &labels),
+            failed: ByCode::new("portcullis_upstream_requests_total", "result", &labels),
+            labels,
+        }
+    }
+
+    /// The head of an answer came; `took` counts from the gate's wish for a connection.
+    pub fn answered(&self, took: Duration) {
+        self.answered.increment(1);
+        self.seconds.record(took);
+    }
+
+    /// A request got no answer, or a part of one; `code` is a constant of the program.
+    pub fn failed(&self, code: &'static str) {
+        self.failed.increment(code);
+    }
+
+    /// A server, which is one of the configuration, did not accept a connection.
+    pub fn connect_failed(&self, server: &SocketAddr) {
+        let labels = with(&self.labels, &[("server", server.to_string())]);
+        counter!("portcullis_upstream_connect_failures_total", &labels).increment(1);
     }
 }
 

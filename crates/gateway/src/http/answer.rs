@@ -2,19 +2,21 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use http_body_util::Full;
 use portcullis_policy::{Grant, Permit};
 use serde_json::{Value, json};
 
-use crate::plan::{Answer, AnswerBody};
+use crate::{
+    http::body::OutgoingBody,
+    plan::{Answer, AnswerBody},
+};
 
 /// The answer of a route that `grant` opens.
-pub(crate) fn answer(grant: &Grant<'_>, answer: &Answer) -> Response<Full<Bytes>> {
+pub(crate) fn answer(grant: &Grant<'_>, answer: &Answer) -> Response<OutgoingBody> {
     let (body, content_type) = match &answer.body {
         AnswerBody::Fixed(bytes) => (bytes.clone(), "text/plain; charset=utf-8"),
         AnswerBody::Identity => (identity(grant.permit()), "application/json"),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(OutgoingBody::Own(body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -1,16 +1,20 @@
 //! The host that a request is for.
 
-use std::net::Ipv6Addr;
+use std::{net::Ipv6Addr, ops::Range};
 
 use http::{HeaderMap, Uri, header::HOST};
 
 /// The longest DNS name in text (RFC 1035 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
-/// The host of a request in lower case, without its port; address literals of IPv6 in their shortest form, without
-/// brackets.
+/// The host of a request in lower case; address literals of IPv6 in their shortest form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestHost(String);
+pub(crate) struct RequestHost {
+    /// As a `Host` field has it: with brackets, and the port if there is one.
+    authority: String,
+    /// Where the host stands in it, without brackets.
+    host: Range<usize>,
+}
 
 /// Why no single host can be read from a request. Answered 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +66,14 @@ impl RequestHost {
     }
 
     fn parse(raw: &str) -> Result<Self, HostRefusal> {
-        let (host, port) = match raw.strip_prefix('[') {
+        let (mut authority, host, port) = match raw.strip_prefix('[') {
             Some(literal) => {
                 let (address, rest) = literal.split_once(']').ok_or(HostRefusal::Malformed)?;
                 let address: Ipv6Addr = address.parse().map_err(|_| HostRefusal::Malformed)?;
                 let port = if rest.is_empty() { Some("") } else { rest.strip_prefix(':') };
-                (address.to_string(), port.ok_or(HostRefusal::Malformed)?)
+                let authority = format!("[{address}]");
+                let host = 1..authority.len() - 1;
+                (authority, host, port.ok_or(HostRefusal::Malformed)?)
             }
             None => {
                 let (host, port) = raw.split_once(':').unwrap_or((raw, ""));
@@ -75,17 +81,29 @@ impl RequestHost {
                 if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(name) {
                     return Err(HostRefusal::Malformed);
                 }
-                (host.to_ascii_lowercase(), port)
+                (host.to_ascii_lowercase(), 0..host.len(), port)
             }
         };
-        if port.len() > 5 || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(HostRefusal::Malformed);
+        if !port.is_empty() {
+            // The parser of numbers would take a sign.
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            let port: u16 = Some(port)
+                .filter(|_| is_number)
+                .and_then(|port| port.parse().ok())
+                .ok_or(HostRefusal::Malformed)?;
+            authority.push_str(&format!(":{port}"));
         }
-        Ok(Self(host))
+        Ok(Self { authority, host })
     }
 
+    /// The host alone.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.authority[self.host.clone()]
+    }
+
+    /// Host and port as they are sent on.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 }
 
@@ -100,7 +118,7 @@ mod tests {
         for field in fields {
             headers.append(HOST, HeaderValue::from_str(field).unwrap());
         }
-        RequestHost::of(&target.parse().unwrap(), &headers).map(|host| host.0)
+        RequestHost::of(&target.parse().unwrap(), &headers).map(|host| host.as_str().to_owned())
     }
 
     #[test]
@@ -115,12 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn the_authority_is_sent_on_as_judged() {
+        for (sent, judged) in [("A.Example:0443", "a.example:443"), ("a:", "a"), ("[0:0::1]:8443", "[::1]:8443")] {
+            assert_eq!(RequestHost::parse(sent).unwrap().authority(), judged);
+        }
+    }
+
+    #[test]
     fn doubt_is_refused() {
         assert_eq!(host("/", &[]), Err(HostRefusal::Missing));
         assert_eq!(host("/", &["a", "a"]), Err(HostRefusal::Ambiguous));
         assert_eq!(host("https://a/x", &["b"]), Err(HostRefusal::Ambiguous));
         assert_eq!(host("https://a/x", &["a:443"]), Err(HostRefusal::Ambiguous));
-        for bad in ["", ":1", "a:b", "a:123456", "a/b", "a@b", "a b", "[::1", "[::1]x", "[a]", "a,b", "a%2eb"]
+        for bad in ["", ":1", "a:b", "a:123456", "a:65536", "a:99999", "a:+1", "a/b", "a@b", "a b", "[::1", "[::1]x", "[a]", "a,b", "a%2eb"]
         {
             assert_eq!(host("/", &[bad]), Err(HostRefusal::Malformed), "{bad:?}");
         }

@@ -8,19 +8,11 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-
-use crate::http::head::{Framing, HeadEnd, HeadLimits, HeadRefusal, scan};
+use portcullis_http1::{Chunk, ChunkStep, Framing, HeadEnd, HeadLimits, HeadRefusal, scan, scan_trailers};
 
 /// What is read at once, in bytes: the plaintext of one TLS record (RFC 8446 5.1). It lies on the stack, without
 /// being initialised.
 const READ_BYTES: usize = 16 * 1024;
-
-/// What the extensions of one chunk may have, in bytes. The signatures that some clients put there stay below 100;
-/// over it the request is refused.
-const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
-
-/// The most hex digits of a chunk size, leading zeros included: those of 64 bits.
-const CHUNK_SIZE_DIGITS_MAX: usize = 16;
 
 /// A stream of which only complete, accepted heads and their bodies can be read. Writes pass through.
 ///
@@ -46,21 +38,10 @@ enum State {
     /// A body of which so many bytes, at least one, are to come.
     Length(u64),
     Chunked(Chunk),
+    /// A trailer section, which ends like a head.
+    Trailers(HeadEnd),
     /// Nothing more is accepted. The reason is there until it is taken.
     Refused(Option<HeadRefusal>),
-}
-
-/// The next byte of a chunked body (RFC 9112 7.1). `left` is at least one; a trailer section could begin at `LastCr`.
-#[derive(Debug, Clone, Copy)]
-enum Chunk {
-    Size { size: u64, digits: usize },
-    Extension { size: u64, bytes: usize },
-    SizeLf { size: u64 },
-    Data { left: u64 },
-    DataCr,
-    DataLf,
-    LastCr,
-    LastLf,
 }
 
 impl<S> Guard<S> {
@@ -155,14 +136,30 @@ impl State {
             Self::Chunked(chunk) => {
                 let mut len = 0;
                 while len < bytes.len() {
-                    let (taken, next) = chunk.step(&bytes[len..]).map_err(|refusal| (len, refusal))?;
+                    let (taken, step) = chunk.step(&bytes[len..]).map_err(|refusal| (len, refusal))?;
                     len += taken;
-                    let Some(next) = next else {
-                        *self = Self::HEAD;
-                        break;
+                    *chunk = match step {
+                        ChunkStep::Next(next) => next,
+                        ChunkStep::End => {
+                            *self = Self::HEAD;
+                            break;
+                        }
+                        ChunkStep::Trailers if limits.trailers => {
+                            *self = Self::Trailers(HeadEnd::new());
+                            break;
+                        }
+                        ChunkStep::Trailers => return Err((len, HeadRefusal::Trailer)),
                     };
-                    *chunk = next;
                 }
+                // A trailer section is looked at at once, if nothing came before it.
+                if len == 0 { self.step(bytes, limits) } else { Ok(len) }
+            }
+            Self::Trailers(end) => {
+                let Some(len) = end.find(bytes, limits.bytes_max).map_err(|refusal| (0, refusal))? else {
+                    return Ok(0);
+                };
+                scan_trailers(&bytes[..len], limits).map_err(|refusal| (0, refusal))?;
+                *self = Self::HEAD;
                 Ok(len)
             }
             Self::Refused(_) => Ok(0),
@@ -176,53 +173,6 @@ impl State {
             Framing::None | Framing::Length(0) => Self::HEAD,
             Framing::Length(length) => Self::Length(length),
             Framing::Chunked => Self::Chunked(Chunk::START),
-        }
-    }
-}
-
-impl Chunk {
-    const START: Self = Self::Size { size: 0, digits: 0 };
-
-    /// Takes one byte, or what is there of the data, at least one byte. `None` follows the end of the body.
-    fn step(self, bytes: &[u8]) -> Result<(usize, Option<Self>), HeadRefusal> {
-        let byte = bytes[0];
-        let next = match self {
-            Self::Data { left } => {
-                let len = fitting(bytes, left);
-                let left = left - len as u64;
-                return Ok((len, Some(if left == 0 { Self::DataCr } else { Self::Data { left } })));
-            }
-            Self::Size { size, digits } => Self::after_size(size, digits, byte)?,
-            Self::Extension { size, .. } if byte == b'\r' => Self::SizeLf { size },
-            Self::Extension { size, bytes } => {
-                if bytes == CHUNK_EXTENSION_BYTES_MAX || !matches!(byte, b'\t' | b' '..=b'~') {
-                    return Err(HeadRefusal::ChunkExtension);
-                }
-                Self::Extension { size, bytes: bytes + 1 }
-            }
-            Self::SizeLf { .. } if byte != b'\n' => return Err(HeadRefusal::ChunkSize),
-            Self::SizeLf { size: 0 } => Self::LastCr,
-            Self::SizeLf { size } => Self::Data { left: size },
-            Self::DataCr if byte == b'\r' => Self::DataLf,
-            Self::DataLf if byte == b'\n' => Self::START,
-            Self::DataCr | Self::DataLf => return Err(HeadRefusal::ChunkEnd),
-            Self::LastCr if byte == b'\r' => Self::LastLf,
-            Self::LastLf if byte == b'\n' => return Ok((1, None)),
-            // Nothing of the gate reads them, and fields that come after the judgement are what smuggling is made of.
-            Self::LastCr | Self::LastLf => return Err(HeadRefusal::Trailer),
-        };
-        Ok((1, Some(next)))
-    }
-
-    /// No white space after the size, which RFC 9112 7.1.1 lets a recipient skip before an extension.
-    fn after_size(size: u64, digits: usize, byte: u8) -> Result<Self, HeadRefusal> {
-        match (char::from(byte).to_digit(16), byte) {
-            (Some(digit), _) if digits < CHUNK_SIZE_DIGITS_MAX => {
-                Ok(Self::Size { size: size << 4 | u64::from(digit), digits: digits + 1 })
-            }
-            (None, b'\r') if digits > 0 => Ok(Self::SizeLf { size }),
-            (None, b';') if digits > 0 => Ok(Self::Extension { size, bytes: 0 }),
-            _ => Err(HeadRefusal::ChunkSize),
         }
     }
 }

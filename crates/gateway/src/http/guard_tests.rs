@@ -11,7 +11,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits { bytes_max: 256, fields_max: 8 };
+const LIMITS: HeadLimits = HeadLimits { bytes_max: 256, fields_max: 8, trailers: false };
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &[u8] = b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n\r\n\r\n5";
 const CHUNKED: &[u8] =

@@ -13,10 +13,10 @@ use hyper::{
     server::conn::http1::{Builder, Connection, Parts},
 };
 use portcullis_handshake::TlsStream;
+use portcullis_http1::HeadLimits;
 
 use crate::{
-    http::{guard::Guard, head::HeadLimits, service::RequestService},
-    plan::Limits,
+    http::{guard::Guard, service::RequestService},
     session::{Closed, News, Session},
 };
 
@@ -49,12 +49,12 @@ pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed
 
 /// Waits for something to read, for the idle deadline or for news.
 async fn wait(stream: &mut TlsStream, session: &Session) -> Result<(), Closed> {
-    let limits = session.limits();
-    let mut deadline = pin!(monoio::time::sleep(session.quiet_for(&limits)));
+    let mut deadline = pin!(monoio::time::sleep(session.quiet_for()));
     poll_fn(|cx| {
         match session.poll_news(cx) {
             Some(News::Drain) => return Poll::Ready(Err(Closed::Drained)),
             Some(News::Close(closed)) => return Poll::Ready(Err(closed)),
+            Some(News::Rules) => deadline.set(monoio::time::sleep(session.quiet_for())),
             None => {}
         }
         match stream.poll_readable(cx) {
@@ -63,11 +63,11 @@ async fn wait(stream: &mut TlsStream, session: &Session) -> Result<(), Closed> {
             Poll::Pending => {}
         }
         while deadline.as_mut().poll(cx).is_ready() {
-            if let Some(closed) = session.overdue(&limits, false) {
+            if let Some(closed) = session.overdue(false) {
                 return Poll::Ready(Err(closed));
             }
             // The coarse clock may be a moment behind the timer.
-            deadline.set(monoio::time::sleep(session.quiet_for(&limits).max(TICK)));
+            deadline.set(monoio::time::sleep(session.quiet_for().max(TICK)));
         }
         Poll::Pending
     })
@@ -84,10 +84,9 @@ type HyperConnection = Connection<Guard<TlsStream>, RequestService>;
 /// Serves requests until the connection ends or is quiet.
 async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Outcome) {
     let _busy = session.shard.begin_busy();
-    let limits = session.limits();
-    let heads = HeadLimits { bytes_max: limits.head_bytes_max, fields_max: limits.head_fields_max };
+    let heads = session.head_limits();
     let service = RequestService(Rc::clone(session));
-    let mut connection = builder(&limits).serve_connection(Guard::new(stream, heads), service);
+    let mut connection = builder(heads).serve_connection(Guard::new(stream, heads), service);
     let mut tick = pin!(monoio::time::sleep(TICK));
     let outcome = poll_fn(|cx| {
         // News first: no request is answered by rules that are known to be old.
@@ -106,7 +105,7 @@ async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Out
             return Poll::Ready(outcome);
         }
         while tick.as_mut().poll(cx).is_ready() {
-            if let Some(closed) = session.overdue(&limits, false) {
+            if let Some(closed) = session.overdue(false) {
                 return Poll::Ready(Outcome::Closed(closed));
             }
             if session.is_quiet_for(TICK) {
@@ -152,7 +151,7 @@ async fn take_apart(
 /// Ends what is idle now, and what is busy after its answer. A request that has begun to come is still answered: the
 /// guard holds its head back, so hyper alone would take the connection for idle.
 fn drain(connection: &mut HyperConnection, session: &Session, cx: &mut Context<'_>) -> Option<Outcome> {
-    if !session.shard.is_draining() || session.activity.input_since().is_some() {
+    if !session.shard.is_draining() || session.is_reading_head() {
         return None;
     }
     let mut connection = Pin::new(connection);
@@ -163,14 +162,14 @@ fn drain(connection: &mut HyperConnection, session: &Session, cx: &mut Context<'
     }
 }
 
-fn builder(limits: &Limits) -> Builder {
+fn builder(limits: HeadLimits) -> Builder {
     /// hyper parses this many fields without allocating; told a number, even this one, it allocates.
     const FIELDS_BY_DEFAULT: usize = 100;
     let mut builder = Builder::new();
     // The end of what can be read is no reason to keep an answer back: it may be the guard's refusal.
-    builder.max_buf_size(limits.head_bytes_max).half_close(true);
-    if limits.head_fields_max > FIELDS_BY_DEFAULT {
-        builder.max_headers(limits.head_fields_max);
+    builder.max_buf_size(limits.bytes_max).half_close(true);
+    if limits.fields_max > FIELDS_BY_DEFAULT {
+        builder.max_headers(limits.fields_max);
     }
     builder
 }

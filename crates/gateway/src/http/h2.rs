@@ -20,6 +20,14 @@ use crate::{
 /// How often a connection looks whether a deadline has passed.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What a client may send ahead on all streams together, in bytes, and on one: uploads over a long way still go at
+/// 10 MB/s, and a connection whose upstreams do not read holds no more than this.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// What of an answer waits on one stream for the client's window, in bytes.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+
 /// Runs hyper's tasks on the shard.
 #[derive(Debug, Clone, Copy)]
 struct LocalExecutor;
@@ -36,8 +44,8 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
 /// is to end may finish its streams, in the time that a stalled one is given and not a moment longer, whatever it sends.
 pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
     let _busy = session.shard.begin_busy();
-    let limits = session.limits();
-    let mut connection = pin!(builder(&limits).serve_connection(stream, RequestService(Rc::clone(&session))));
+    let builder = session.with_limits(builder);
+    let mut connection = pin!(builder.serve_connection(stream, RequestService(Rc::clone(&session))));
     let mut tick = pin!(monoio::time::sleep(TICK));
     let mut ending: Option<(Closed, Instant)> = None;
     poll_fn(|cx| {
@@ -45,10 +53,10 @@ pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
         let mut end = match session.poll_news(cx) {
             Some(News::Close(closed)) => return Poll::Ready(closed),
             Some(News::Drain) => Some(Closed::Drained),
-            None => None,
+            Some(News::Rules) | None => None,
         };
         while tick.as_mut().poll(cx).is_ready() {
-            match session.overdue(&limits, true) {
+            match session.overdue(true) {
                 Some(Closed::Idle) => end = Some(Closed::Idle),
                 Some(closed) => return Poll::Ready(closed),
                 None => {}
@@ -56,7 +64,8 @@ pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
             tick.set(monoio::time::sleep(TICK));
         }
         if let Some((closed, since)) = ending {
-            if session.shard.now().saturating_duration_since(since) >= limits.stall_timeout {
+            let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
+            if session.shard.now().saturating_duration_since(since) >= stall_timeout {
                 return Poll::Ready(closed);
             }
         } else if let Some(closed) = end {
@@ -76,6 +85,9 @@ fn builder(limits: &Limits) -> Builder<LocalExecutor> {
     let mut builder = Builder::new(LocalExecutor);
     builder
         .max_concurrent_streams(limits.streams_max)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BYTES_MAX)
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     builder
 }

@@ -2,12 +2,16 @@
 
 mod answer;
 mod authority;
+mod body;
+mod forward;
 mod guard;
 mod h1;
 mod h2;
-mod head;
+mod hand_off;
+
 mod problem;
 mod service;
 
 pub(crate) use h1::serve as serve_h1;
 pub(crate) use h2::serve as serve_h2;
+pub(crate) use hand_off::{HandOff, identity_lines};

@@ -1,11 +1,11 @@
 //! Refusals of requests as problem documents (RFC 9457).
 
-use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use portcullis_identity::Roles;
 use portcullis_policy::Denial;
 use serde::Serialize;
+
+use crate::http::body::OutgoingBody;
 
 /// A problem document. `code` is stable; `detail` is a sentence that the client's engineer can act on.
 #[derive(Debug, Serialize)]
@@ -71,9 +71,9 @@ impl Problem {
         message
     }
 
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+    pub(crate) fn into_response(self) -> Response<OutgoingBody> {
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = Response::new(Full::new(body.into()));
+        let mut response = Response::new(OutgoingBody::Own(body.into()));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

@@ -2,24 +2,33 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, service::Service};
+use portcullis_http1::HeadRefusal;
 use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
 use portcullis_telemetry::{AccessRecord, Refused};
+use portcullis_upstream::{OutgoingRequest, Upstream};
 
 use crate::{
-    http::{answer, authority::RequestHost, head::HeadRefusal, problem::Problem},
+    http::{
+        answer,
+        authority::RequestHost,
+        body::{OutgoingBody, discard},
+        forward,
+        problem::Problem,
+    },
     judge::Standing,
-    session::Session,
-    view::View,
+    plan::Action,
+    session::{InFlight, Session},
+    view::{UpstreamView, View},
 };
 
 /// Answers the requests of one connection.
@@ -27,40 +36,76 @@ use crate::{
 pub(crate) struct RequestService(pub(crate) Rc<Session>);
 
 impl Service<Request<Incoming>> for RequestService {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<OutgoingBody>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        ready(Ok(self.0.answer(&request)))
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        self.0.answer(request)
     }
 }
 
+/// An answer on its way.
+pub(crate) enum Answering {
+    /// The gate's own.
+    Own(Ready<Result<Response<OutgoingBody>, Infallible>>),
+    /// An upstream's.
+    Relayed(Pin<Box<dyn Future<Output = Result<Response<OutgoingBody>, Infallible>>>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<OutgoingBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Own(answer) => Pin::new(answer).poll(cx),
+            Self::Relayed(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+/// What becomes of a request that was granted.
+enum Granted {
+    Answer(Response<OutgoingBody>),
+    /// To the upstream of that index, with this head so far.
+    Forward(usize, Vec<u8>),
+}
+
+/// What is known of a request when it comes, for when it is answered.
+struct Taken {
+    session: Rc<Session>,
+    started: Instant,
+    /// Method and path, where access is recorded.
+    record: Option<(Method, String)>,
+}
+
 impl Session {
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let started = Instant::now();
-        self.activity.request();
+    fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
+        let in_flight = self.begin_request();
         let view = self.view();
+        let record = view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
         let outcome = self.with_standing(|standing| match standing {
-            Standing::Admitted(permit) => self.route(&view, permit, request),
+            Standing::Admitted(permit) => self.route(&view, permit, &request),
             Standing::Refused { denial, .. } => Err(Problem::denied(denial)),
         });
-        let metrics = &self.shard.listeners[self.listener].metrics.requests;
-        let (response, code) = match outcome {
-            Ok(response) => (response, None),
-            Err(problem) => {
-                let code = problem.code;
-                metrics.refused(code);
-                self.log_refusal(&problem);
-                (problem.into_response(), Some(code))
+        let (parts, body) = request.into_parts();
+        let response = match outcome {
+            Ok(Granted::Forward(index, head)) => {
+                let UpstreamView { upstream, hand_off } = &view.upstreams[index];
+                let trailers = upstream.config().trailers.then(|| Rc::clone(hand_off));
+                let outgoing = forward::outgoing((parts, body), head, self, trailers);
+                let relayed = taken.relay(Rc::clone(upstream), outgoing, in_flight);
+                return Answering::Relayed(Box::pin(relayed));
             }
+            Ok(Granted::Answer(response)) => taken.answered(response),
+            Err(problem) => taken.refused(problem),
         };
-        let took = started.elapsed();
-        metrics.answered(response.status().as_u16(), took);
-        if view.plan.access_log {
-            self.record(request, response.status(), code, took);
+        // A client that waits for leave to send its body (RFC 9110 10.1.1) has its answer instead.
+        if !parts.headers.contains_key(header::EXPECT) {
+            discard(body, self.with_limits(|limits| limits.stall_timeout), in_flight);
         }
-        response
+        Answering::Own(ready(Ok(response)))
     }
 
     /// The last answer on a connection whose bytes were not taken as a request (HTTP/1.1). Counted and logged.
@@ -79,24 +124,35 @@ impl Session {
         problem.into_last_message()
     }
 
-    /// The answer of the route that the request names, if its peer may enter it.
-    fn route<B>(
+    /// What the route that the request names does with it, if its peer may enter.
+    fn route(
         &self,
         view: &View,
         permit: &Permit,
-        request: &Request<B>,
-    ) -> Result<Response<Full<Bytes>>, Problem> {
+        request: &Request<Incoming>,
+    ) -> Result<Granted, Problem> {
         let host = RequestHost::of(request.uri(), request.headers())
             .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.sentence()))?;
         if !self.with_domain(|domain| domain.serves(host.as_str())) {
             let detail = "this connection was not made for that host: connect with its name as SNI";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.misdirected", detail));
         }
-        if request.method() == Method::CONNECT {
-            let detail = "the gate is no tunnel";
-            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.connect", detail));
+        match *request.method() {
+            Method::CONNECT => {
+                let detail = "the gate is no tunnel";
+                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.connect", detail));
+            }
+            Method::TRACE => {
+                let detail = "what a backend is told is not for the client to see";
+                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.trace", detail));
+            }
+            _ => {}
         }
         let path = RequestPath::parse(request.uri().path()).map_err(refused_path)?;
+        if !request.uri().query().unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let detail = "the query has a character that must be percent-encoded";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "path.illegal-byte", detail));
+        }
         match view.plan.policy.routes().find(host.as_str(), &path) {
             Lookup::Route(index, route) => {
                 let grant = authorise(permit, route).map_err(|denial| {
@@ -104,7 +160,14 @@ impl Session {
                     Problem::denied(&denial)
                 })?;
                 view.routes[index].granted.increment(1);
-                Ok(answer::answer(&grant, &view.plan.answers[index]))
+                Ok(match &view.plan.actions[index] {
+                    Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
+                    Action::Forward(upstream) => {
+                        let hand_off = &view.upstreams[*upstream].hand_off;
+                        let head = forward::head(self, &grant, (&host, &path), request, hand_off);
+                        Granted::Forward(*upstream, head)
+                    }
+                })
             }
             Lookup::NotFound => {
                 Err(Problem::new(StatusCode::NOT_FOUND, "route.none", "no route has this path"))
@@ -125,31 +188,67 @@ impl Session {
             self.shard.refused(problem.code, &who, || problem.detail().to_owned());
         });
     }
+}
 
-    fn record<B>(
-        &self,
-        request: &Request<B>,
-        status: StatusCode,
-        code: Option<&'static str>,
-        took: Duration,
-    ) {
-        let (thumbprint_sha256, organization_identifier) = self.with_standing(|standing| {
-            let identity = standing.identity();
-            let organization = identity.and_then(|it| it.subject.organization_identifier.clone());
-            (identity.map(|it| it.thumbprint.to_string()), organization)
-        });
-        self.shard.access(AccessRecord {
-            time_unix_s: AccessRecord::now_unix_s(),
-            listener: Arc::clone(self.listener_name()),
-            peer: self.peer,
-            thumbprint_sha256,
-            organization_identifier,
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            status: status.as_u16(),
-            code,
-            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        });
+impl Taken {
+    /// The upstream's answer, or why there is none.
+    async fn relay(
+        self,
+        upstream: Rc<Upstream>,
+        mut request: OutgoingRequest,
+        in_flight: InFlight,
+    ) -> Result<Response<OutgoingBody>, Infallible> {
+        let stall_timeout = self.session.with_limits(|limits| limits.stall_timeout);
+        Ok(match upstream.exchange(&mut request).await {
+            Ok(response) => {
+                let in_flight = Some(in_flight);
+                self.answered(response.map(|body| OutgoingBody::Relayed { body, in_flight, stall_timeout }))
+            }
+            Err(error) => {
+                if let Some(unread) = request.body.take() {
+                    discard(unread.incoming, stall_timeout, in_flight);
+                }
+                let detail = error.to_string();
+                self.refused(Problem::new(error.status(), error.code(), detail))
+            }
+        })
+    }
+
+    fn refused(self, problem: Problem) -> Response<OutgoingBody> {
+        let code = problem.code;
+        self.session.shard.listeners[self.session.listener].metrics.requests.refused(code);
+        self.session.log_refusal(&problem);
+        self.finish(problem.into_response(), Some(code))
+    }
+
+    fn answered(self, response: Response<OutgoingBody>) -> Response<OutgoingBody> {
+        self.finish(response, None)
+    }
+
+    fn finish(self, response: Response<OutgoingBody>, code: Option<&'static str>) -> Response<OutgoingBody> {
+        let took = self.started.elapsed();
+        let session = &self.session;
+        session.shard.listeners[session.listener].metrics.requests.answered(response.status().as_u16(), took);
+        if let Some((method, path)) = self.record {
+            let (thumbprint_sha256, organization_identifier) = session.with_standing(|standing| {
+                let identity = standing.identity();
+                let organization = identity.and_then(|it| it.subject.organization_identifier.clone());
+                (identity.map(|it| it.thumbprint.to_string()), organization)
+            });
+            session.shard.access(AccessRecord {
+                time_unix_s: AccessRecord::now_unix_s(),
+                listener: Arc::clone(session.listener_name()),
+                peer: session.peer,
+                thumbprint_sha256,
+                organization_identifier,
+                method: method.to_string(),
+                path,
+                status: response.status().as_u16(),
+                code,
+                duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            });
+        }
+        response
     }
 }
 

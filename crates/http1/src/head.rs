@@ -7,15 +7,18 @@ use thiserror::Error;
 
 /// What a head may be at most.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadLimits {
+pub struct HeadLimits {
     /// From the method to the end of the empty line.
-    pub(crate) bytes_max: usize,
-    pub(crate) fields_max: usize,
+    pub bytes_max: usize,
+    /// Fields, repeated ones each.
+    pub fields_max: usize,
+    /// Whether a chunked body may end with trailer fields (RFC 9110 6.5).
+    pub trailers: bool,
 }
 
 /// How the body after a head is delimited (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     /// No body: neither `Content-Length` nor `Transfer-Encoding`.
     None,
     /// As many bytes as `Content-Length` says.
@@ -27,16 +30,22 @@ pub(crate) enum Framing {
 /// Why the bytes of a connection were not taken as a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub(crate) enum HeadRefusal {
+pub enum HeadRefusal {
     /// No empty line ends the head, or something follows it.
     #[error("the head does not end with an empty line")]
     Unterminated,
     /// More bytes than [`HeadLimits::bytes_max`].
     #[error("the head is longer than {bytes_max} bytes")]
-    TooLarge { bytes_max: usize },
+    TooLarge {
+        /// The bound.
+        bytes_max: usize,
+    },
     /// More fields than [`HeadLimits::fields_max`].
     #[error("the head has more than {fields_max} fields")]
-    TooManyFields { fields_max: usize },
+    TooManyFields {
+        /// The bound.
+        fields_max: usize,
+    },
     /// Not three parts with one space between them (RFC 9112 3); also an empty line before it (RFC 9112 2.2).
     #[error("the request line is not a method, a target and a version with single spaces between them")]
     RequestLine,
@@ -106,19 +115,19 @@ pub(crate) enum HeadRefusal {
     /// Data of a chunk that does not end with CRLF where its size says (RFC 9112 7.1).
     #[error("a chunk does not end where its size says")]
     ChunkEnd,
-    /// A field after the last chunk (RFC 9112 7.1.2).
-    #[error("the request has trailer fields")]
+    /// A field after the last chunk that may not stand there, or any where none may (RFC 9112 7.1.2, RFC 9110 6.5.1).
+    #[error("the request has trailer fields that it may not have")]
     Trailer,
 }
 
 impl HeadRefusal {
     /// Whether it concerns the body of a request whose head was accepted.
-    pub(crate) const fn is_of_body(self) -> bool {
+    pub const fn is_of_body(self) -> bool {
         matches!(self, Self::ChunkSize | Self::ChunkExtension | Self::ChunkEnd | Self::Trailer)
     }
 
     /// The stable code of this refusal.
-    pub(crate) const fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Unterminated => "head.unterminated",
             Self::TooLarge { .. } => "head.too-large",
@@ -159,7 +168,7 @@ const CONTENT_LENGTH_MAX: u64 = 1 << 63;
 ///
 /// # Errors
 /// The first [`HeadRefusal`] in reading order; what concerns several fields comes after all of them.
-pub(crate) fn scan(head: &[u8], limits: &HeadLimits) -> Result<Framing, HeadRefusal> {
+pub fn scan(head: &[u8], limits: &HeadLimits) -> Result<Framing, HeadRefusal> {
     if head.len() > limits.bytes_max {
         return Err(HeadRefusal::TooLarge { bytes_max: limits.bytes_max });
     }
@@ -181,15 +190,38 @@ pub(crate) fn scan(head: &[u8], limits: &HeadLimits) -> Result<Framing, HeadRefu
     }
 }
 
+/// Judges the trailer section of a chunked body, its empty line included (RFC 9112 7.1.2). `section` is hostile.
+///
+/// # Errors
+/// The first [`HeadRefusal`] in reading order. A field by which a message is framed or routed may not come after the
+/// judgement (RFC 9110 6.5.1).
+pub fn scan_trailers(section: &[u8], limits: &HeadLimits) -> Result<(), HeadRefusal> {
+    let mut rest = section;
+    for _ in 0..=limits.fields_max {
+        let (line, after) = split_line(rest)?;
+        if line.is_empty() {
+            return if after.is_empty() { Ok(()) } else { Err(HeadRefusal::Unterminated) };
+        }
+        let (name, _) = split_field(line)?;
+        let frames = |field: &&[u8]| name.eq_ignore_ascii_case(field);
+        if [&b"content-length"[..], b"transfer-encoding", b"host", b"trailer", b"connection"].iter().any(frames) {
+            return Err(HeadRefusal::Trailer);
+        }
+        rest = after;
+    }
+    Err(HeadRefusal::TooManyFields { fields_max: limits.fields_max })
+}
+
 /// Looks for the end of a head that comes in pieces; no byte is looked at twice but a CR at the end of a piece.
-#[derive(Debug)]
-pub(crate) struct HeadEnd {
+#[derive(Debug, Default)]
+pub struct HeadEnd {
     line_start: usize,
     searched: usize,
 }
 
 impl HeadEnd {
-    pub(crate) const fn new() -> Self {
+    /// Nothing has come yet.
+    pub const fn new() -> Self {
         Self { line_start: 0, searched: 0 }
     }
 
@@ -199,7 +231,7 @@ impl HeadEnd {
     /// # Errors
     /// [`HeadRefusal::TooLarge`] when no end can come within `bytes_max`; a bare CR or LF at once, because who ends
     /// lines with them may never send the CRLF that the search would wait for.
-    pub(crate) fn find(&mut self, bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, HeadRefusal> {
+    pub fn find(&mut self, bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, HeadRefusal> {
         let bytes = &bytes[..bytes.len().min(bytes_max)];
         while let Some(line_end) = find_crlf(&bytes[self.searched..])? {
             let line_end = self.searched + line_end;
@@ -363,8 +395,12 @@ fn trim_ows(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The digits by hand, because `u64::from_str` takes a plus sign.
-fn parse_length(value: &[u8]) -> Result<u64, HeadRefusal> {
+/// The value of a `Content-Length` (RFC 9110 8.6). The digits by hand, because `u64::from_str` takes a plus sign.
+///
+/// # Errors
+/// [`HeadRefusal::ContentLength`] for anything else than digits, and above 2^63, where readers that count in signed 64
+/// bits see another number.
+pub fn parse_length(value: &[u8]) -> Result<u64, HeadRefusal> {
     if value.is_empty() {
         return Err(HeadRefusal::ContentLength);
     }

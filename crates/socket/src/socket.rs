@@ -41,34 +41,39 @@ impl Socket {
 
     /// Reads some bytes; `Ok` with an empty buffer at the end of the stream. The buffer comes back by
     /// [`Socket::give_back`] once it is used up.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         self.reader.poll_read(cx)
     }
 
     /// Returns a buffer that [`Socket::poll_read`] gave, to be filled again.
-    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+    pub fn give_back(&mut self, buffer: Vec<u8>) {
         self.reader.spare = buffer;
     }
 
     /// Whether a write is in flight.
-    pub(crate) fn is_writing(&self) -> bool {
+    pub fn is_writing(&self) -> bool {
         self.writer.in_flight
     }
 
-    /// Begins to write `bytes`. Only while no write is in flight; [`Socket::poll_written`] drives it.
-    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
+    /// The buffer of the last write, to be filled again or dropped: the socket keeps it until then.
+    pub fn take_written(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.writer.written)
+    }
+
+    /// Begins to write `bytes`, at least one. Only while no write is in flight; [`Socket::poll_written`] drives it.
+    pub fn write(&mut self, bytes: Vec<u8>) {
         debug_assert!(!self.writer.in_flight, "one write at a time");
         self.writer.cell.command.set(Some(WriteCommand::Write(bytes)));
         self.writer.in_flight = true;
     }
 
     /// Drives the write in flight, if any, until all of it is with the kernel.
-    pub(crate) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writer.poll_written(cx)
     }
 
     /// Ends our direction (FIN). Only while no write is in flight.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         debug_assert!(!self.writer.in_flight, "a write would be cut");
         self.writer.cell.command.set(Some(WriteCommand::Finish));
         self.writer.in_flight = true;
@@ -139,12 +144,13 @@ struct Writer {
     coroutine: Coroutine,
     cell: Rc<WriteCell>,
     in_flight: bool,
+    written: Vec<u8>,
 }
 
 #[derive(Default)]
 struct WriteCell {
     command: Cell<Option<WriteCommand>>,
-    outcome: Cell<Option<io::Result<()>>>,
+    outcome: Cell<Option<(io::Result<()>, Vec<u8>)>>,
 }
 
 impl Writer {
@@ -156,12 +162,12 @@ impl Writer {
                 let outcome =
                     match poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await {
                         WriteCommand::Write(bytes) => write_all(&mut half, bytes).await,
-                        WriteCommand::Finish => half.shutdown().await,
+                        WriteCommand::Finish => (half.shutdown().await, Vec::new()),
                     };
                 shared.outcome.set(Some(outcome));
             }
         });
-        Self { coroutine, cell, in_flight: false }
+        Self { coroutine, cell, in_flight: false, written: Vec::new() }
     }
 
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,27 +175,32 @@ impl Writer {
             return Poll::Ready(Ok(()));
         }
         let _ = self.coroutine.as_mut().poll(cx);
-        let outcome = ready!(self.cell.outcome.take().map_or(Poll::Pending, Poll::Ready));
+        let (outcome, written) = ready!(self.cell.outcome.take().map_or(Poll::Pending, Poll::Ready));
         self.in_flight = false;
+        self.written = written;
         Poll::Ready(outcome)
     }
 }
 
-async fn write_all(half: &mut OwnedWriteHalf<TcpStream>, bytes: Vec<u8>) -> io::Result<()> {
+async fn write_all(half: &mut OwnedWriteHalf<TcpStream>, bytes: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
     use monoio::buf::{IoBuf, Slice};
 
     let len = bytes.len();
-    let (result, mut bytes) = half.write(bytes).await;
-    let mut written = result?;
-    while written < len {
-        let (result, rest): (io::Result<usize>, Slice<Vec<u8>>) = half.write(bytes.slice(written..)).await;
-        bytes = rest.into_inner();
-        match result? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            more => written += more,
+    let (mut result, mut bytes) = half.write(bytes).await;
+    let mut written = 0;
+    loop {
+        written += match result {
+            Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), bytes),
+            Ok(more) => more,
+            Err(error) => return (Err(error), bytes),
+        };
+        if written >= len {
+            return (Ok(()), bytes);
         }
+        let rest: Slice<Vec<u8>>;
+        (result, rest) = half.write(bytes.slice(written..)).await;
+        bytes = rest.into_inner();
     }
-    Ok(())
 }
 
 impl std::fmt::Debug for Reader {

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits { bytes_max: 4096, fields_max: 16 };
+const LIMITS: HeadLimits = HeadLimits { bytes_max: 4096, fields_max: 16, trailers: false };
 
 fn read(head: impl AsRef<[u8]>) -> Result<Framing, HeadRefusal> {
     scan(head.as_ref(), &LIMITS)
@@ -211,7 +211,7 @@ fn one_host_is_named() {
 #[test]
 fn limits_are_met_exactly() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n";
-    let limits = |bytes_max, fields_max| HeadLimits { bytes_max, fields_max };
+    let limits = |bytes_max, fields_max| HeadLimits { bytes_max, fields_max, trailers: false };
     assert_eq!(scan(head, &limits(head.len(), 2)), Ok(Framing::None));
     let too_large = HeadRefusal::TooLarge { bytes_max: head.len() - 1 };
     assert_eq!(scan(head, &limits(head.len() - 1, 2)), Err(too_large));

@@ -1,0 +1,114 @@
+//! A granted request on its way to its upstream.
+
+use http::{HeaderMap, Method, Request, header, request::Parts};
+use hyper::body::{Body, Incoming};
+use portcullis_policy::{Grant, RequestPath};
+use portcullis_upstream::{BodyFraming, OutgoingRequest, RequestBody};
+
+use crate::{
+    http::{
+        authority::RequestHost,
+        hand_off::{HandOff, end_forwarded},
+    },
+    session::Session,
+};
+
+/// What a head takes beside the hand-off, in bytes: most requests of an API.
+const HEAD_BYTES_USUAL: usize = 1024;
+
+/// Writes the head that the upstream gets: the path as it was matched, the host as it was judged, first the client's
+/// fields without those that are not for it to set, then ours. The grant is the proof that the request may pass. The
+/// fields that frame the body and the empty line are still to come.
+pub(crate) fn head(
+    session: &Session,
+    grant: &Grant<'_>,
+    (host, path): (&RequestHost, &RequestPath<'_>),
+    request: &Request<Incoming>,
+    hand_off: &HandOff,
+) -> Vec<u8> {
+    let lines = session.identity_lines(grant, hand_off.fields);
+    let mut head = Vec::with_capacity(HEAD_BYTES_USUAL + lines.len());
+    head.extend_from_slice(request.method().as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(path.as_str().as_bytes());
+    if let Some(query) = request.uri().query() {
+        head.push(b'?');
+        head.extend_from_slice(query.as_bytes());
+    }
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    push_field("host", host.authority().as_bytes(), &mut head);
+    push_fields(request.headers(), hand_off, &mut head);
+    head.extend_from_slice(&lines);
+    if hand_off.fields.forwarded {
+        end_forwarded(host.authority(), &mut head);
+    }
+    head
+}
+
+/// Ends `head` by how the body is framed. HTTP/1.1 framing is made anew: the client's has been used up.
+pub(crate) fn outgoing(
+    (parts, body): (Parts, Incoming),
+    mut head: Vec<u8>,
+    session: &Session,
+    trailers: Option<std::rc::Rc<HandOff>>,
+) -> OutgoingRequest {
+    let framing = match body.size_hint().exact() {
+        _ if body.is_end_stream() => None,
+        Some(length) => Some(BodyFraming::Length(length)),
+        None => Some(BodyFraming::Chunked),
+    };
+    match framing {
+        Some(BodyFraming::Length(length)) => {
+            push_field("content-length", length.to_string().as_bytes(), &mut head);
+        }
+        Some(BodyFraming::Chunked) => push_field("transfer-encoding", b"chunked", &mut head),
+        // Methods for which a body is expected say that there is none (RFC 9110 8.6).
+        None if matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) => {
+            push_field("content-length", b"0", &mut head);
+        }
+        None => {}
+    }
+    head.extend_from_slice(b"\r\n");
+    let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
+    let trailers = trailers.map(|rules| rules as std::rc::Rc<dyn portcullis_upstream::TrailerRule>);
+    OutgoingRequest {
+        head,
+        is_head: parts.method == Method::HEAD,
+        is_idempotent: parts.method.is_idempotent(),
+        body: framing.map(|framing| RequestBody { incoming: body, framing, stall_timeout, trailers }),
+    }
+}
+
+fn push_fields(fields: &HeaderMap, hand_off: &HandOff, head: &mut Vec<u8>) {
+    let nominated: Vec<&str> = fields
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(str::trim))
+        .collect();
+    let mut has_cookie = false;
+    for (name, value) in fields {
+        let is_ours = [header::HOST, header::CONTENT_LENGTH, header::EXPECT].contains(name);
+        let is_nominated = || nominated.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()));
+        if is_ours || hand_off.strips(name.as_str()) || is_nominated() {
+            continue;
+        }
+        if name == header::COOKIE {
+            // h2 lets a client split what HTTP/1.1 has in one field (RFC 9113 8.2.3).
+            if !has_cookie {
+                let crumbs: Vec<_> = fields.get_all(header::COOKIE).iter().map(|crumb| crumb.as_bytes()).collect();
+                push_field("cookie", &crumbs.join(&b"; "[..]), head);
+            }
+            has_cookie = true;
+            continue;
+        }
+        push_field(name.as_str(), value.as_bytes(), head);
+    }
+}
+
+fn push_field(name: &str, value: &[u8], head: &mut Vec<u8>) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}

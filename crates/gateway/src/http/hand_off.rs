@@ -1,0 +1,201 @@
+//! What an upstream is told of the client, and what the client may not tell it.
+
+use std::{fmt::Write, net::SocketAddr};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use portcullis_handshake::PeerChain;
+use portcullis_policy::Permit;
+use portcullis_upstream::{TrailerRule, is_hop_by_hop};
+
+use crate::plan::{FieldPattern, HandOffFields};
+
+/// The rules of one upstream.
+#[derive(Debug)]
+pub(crate) struct HandOff {
+    pub(crate) fields: HandOffFields,
+    strip: Vec<FieldPattern>,
+}
+
+impl HandOff {
+    pub(crate) const fn new(fields: HandOffFields, strip: Vec<FieldPattern>) -> Self {
+        Self { fields, strip }
+    }
+
+    /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection,
+    /// or a backend could take it for the gate's own word.
+    pub(crate) fn strips(&self, name: &str) -> bool {
+        // Servers that make variables of names (CGI, RFC 3875 4.1.18) cannot tell `_` from `-`.
+        if name.contains('_') {
+            return self.strips_plain(&name.replace('_', "-"));
+        }
+        self.strips_plain(name)
+    }
+
+    fn strips_plain(&self, name: &str) -> bool {
+        is_hop_by_hop(name) || speaks_for_the_gate(name) || self.strip.iter().any(|pattern| pattern.covers(name))
+    }
+}
+
+impl TrailerRule for HandOff {
+    fn passes(&self, name: &str) -> bool {
+        !self.strips(name)
+    }
+}
+
+/// Names under which backends look for an identity, or for where a request came from.
+fn speaks_for_the_gate(name: &str) -> bool {
+    const NAMES: [&str; 4] = ["client-cert", "client-cert-chain", "forwarded", "x-real-ip"];
+    const PREFIXES: [&str; 5] = ["portcullis-", "ssl-client-", "x-client-cert", "x-forwarded-", "x-ssl-"];
+    // Most names begin with another letter.
+    matches!(name.as_bytes().first(), Some(b'c' | b'f' | b'p' | b's' | b'x'))
+        && (NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// The field lines that say who is on a connection. They end within `Forwarded` if that is wanted: the host of the
+/// request follows, and then [`end_forwarded`].
+pub(crate) fn identity_lines(
+    fields: HandOffFields,
+    permit: &Permit,
+    chain: Option<&PeerChain>,
+    peer: SocketAddr,
+) -> Vec<u8> {
+    let mut lines = String::new();
+    if let Some(chain) = chain {
+        if fields.client_cert {
+            lines.push_str("client-cert: ");
+            push_byte_sequence(&chain.leaf, &mut lines);
+            lines.push_str("\r\n");
+        }
+        if fields.client_cert_chain && !chain.intermediates.is_empty() {
+            lines.push_str("client-cert-chain: ");
+            for (index, certificate) in chain.intermediates.iter().enumerate() {
+                lines.push_str(if index == 0 { "" } else { ", " });
+                push_byte_sequence(certificate, &mut lines);
+            }
+            lines.push_str("\r\n");
+        }
+    }
+    if let Some(identity) = permit.identity() {
+        let psd2 = identity.psd2.as_ref();
+        let line = |lines: &mut String, name: &str, value: &str| {
+            // Writing to memory does not fail.
+            let _ = write!(lines, "portcullis-tpp-{name}: {value}\r\n");
+        };
+        if let Some(authorisation) = identity.subject.organization_identifier.as_ref().filter(|_| fields.authorisation) {
+            line(&mut lines, "authorisation", &item(authorisation));
+        }
+        if let Some(psd2) = psd2.filter(|_| fields.roles) {
+            line(&mut lines, "roles", &psd2.roles.to_string().replace(' ', ", "));
+        }
+        if let Some(psd2) = psd2.filter(|_| fields.nca) {
+            line(&mut lines, "nca", &format!("{};name={}", item(&psd2.nca_id), quoted(&psd2.nca_name)));
+        }
+        if fields.thumbprint {
+            line(&mut lines, "thumbprint", &identity.thumbprint.to_string());
+        }
+        if let Some(organisation) = identity.subject.organization.as_ref().filter(|_| fields.organisation) {
+            line(&mut lines, "organisation", &quoted(organisation));
+        }
+    }
+    if fields.forwarded {
+        let address = peer.ip().to_canonical();
+        let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
+        let _ = write!(
+            lines,
+            "x-forwarded-for: {address}\r\nx-forwarded-proto: https\r\nforwarded: for={node};proto=https;host=\""
+        );
+    }
+    lines.into_bytes()
+}
+
+/// Ends the lines of [`identity_lines`] for a request to `authority`.
+pub(crate) fn end_forwarded(authority: &str, head: &mut Vec<u8>) {
+    head.extend_from_slice(authority.as_bytes());
+    head.extend_from_slice(b"\"\r\nx-forwarded-host: ");
+    head.extend_from_slice(authority.as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+/// A byte sequence (RFC 9651 3.3.5), as RFC 9440 2.1 has it.
+fn push_byte_sequence(bytes: &[u8], out: &mut String) {
+    out.push(':');
+    STANDARD.encode_string(bytes, out);
+    out.push(':');
+}
+
+/// A text as it is if it has only letters, digits and `-._:/`, so that it can be compared as it is; otherwise quoted.
+fn item(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+/// A string (RFC 9651 3.3.3), or a display string (3.3.8) if it is not all printable ASCII. Whatever a certificate has in
+/// it, this is one value on one line.
+fn quoted(text: &str) -> String {
+    let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let mut out = String::with_capacity(text.len() + 3);
+    out.push_str(if is_printable { "\"" } else { "%\"" });
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' if is_printable => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            b' '..=b'~' if is_printable || !matches!(byte, b'"' | b'%') => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02x}");
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_stays_one_value_whatever_is_in_it() {
+        assert_eq!(item("PSDSE-FINA-1"), "PSDSE-FINA-1");
+        assert_eq!(item(""), "\"\"");
+        assert_eq!(item("a, PSP_PI"), "\"a, PSP_PI\"");
+        assert_eq!(quoted("a\"b\\c"), "\"a\\\"b\\\\c\"");
+        assert_eq!(quoted("B\u{e4}nk \"1\" 5%"), "%\"B%c3%a4nk %221%22 5%25\"");
+        assert_eq!(quoted("a\r\nclient-cert: x"), "%\"a%0d%0aclient-cert: x\"");
+    }
+
+    #[test]
+    fn no_spelling_of_a_reserved_name_passes() {
+        let own = vec![FieldPattern::parse("X_Internal-*").unwrap(), FieldPattern::parse("x-user").unwrap()];
+        let rules = HandOff::new(HandOffFields::ALL, own);
+        for name in [
+            "client-cert",
+            "client_cert",
+            "client-cert_chain",
+            "x-forwarded-client-cert",
+            "x_forwarded_client_cert",
+            "x-ssl-client-verify",
+            "ssl_client_s_dn",
+            "x-client-cert-der",
+            "x-client-certificate",
+            "portcullis-tpp-roles",
+            "portcullis_tpp-roles",
+            "forwarded",
+            "x-forwarded-for",
+            "x-real-ip",
+            "x_real_ip",
+            "connection",
+            "proxy_connection",
+            "transfer_encoding",
+            "x-internal-user",
+            "x_internal_",
+            "x-user",
+        ] {
+            assert!(rules.strips(name), "{name}");
+        }
+        for name in ["accept", "authorization", "x-request-id", "x-users", "client-certs", "digest", "x-sslx"] {
+            assert!(!rules.strips(name), "{name}");
+        }
+    }
+}

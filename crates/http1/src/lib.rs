@@ -1,0 +1,11 @@
+//! Strict HTTP/1.1 framing: request heads, trailer sections and chunks, judged before a parser sees them.
+//!
+//! Every byte here is hostile. Nothing is repaired, nothing is allocated.
+
+#![forbid(unsafe_code)]
+
+mod chunk;
+mod head;
+
+pub use chunk::{Chunk, ChunkStep};
+pub use head::{Framing, HeadEnd, HeadLimits, HeadRefusal, parse_length, scan, scan_trailers};

@@ -1,0 +1,7 @@
+//! A TCP socket over monoio whose completion I/O can be polled.
+
+#![forbid(unsafe_code)]
+
+mod socket;
+
+pub use socket::Socket;

@@ -1,0 +1,150 @@
+//! From a request to its answer.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::Response;
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::{OutgoingRequest, RequestBody, Upstream, UpstreamError, relay::Relay, response::Head};
+
+impl Upstream {
+    /// Sends `request` to one of the servers and waits for the head of its answer.
+    ///
+    /// A connection of the pool may have been closed while the request was on its way. If nothing of an answer came, a
+    /// request that may be repeated and has no body is sent once more, over a new connection.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; what of the request's body was not read is then still in `request`.
+    pub async fn exchange(
+        self: &Rc<Self>,
+        request: &mut OutgoingRequest,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let started = Instant::now();
+        let outcome = match self.attempt(request, true).await {
+            Err((error, true)) if error.is_closed() && request.is_idempotent && request.body.is_none() => {
+                self.metrics.retries.increment(1);
+                self.attempt(request, false).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(response) => {
+                self.metrics.answered(started.elapsed());
+                Ok(response)
+            }
+            Err((error, _)) => {
+                self.metrics.failed(error.code());
+                Err(error)
+            }
+        }
+    }
+
+    /// One try. The error says whether it was over a connection of the pool.
+    async fn attempt(
+        self: &Rc<Self>,
+        request: &mut OutgoingRequest,
+        allow_reuse: bool,
+    ) -> Result<Response<ResponseBody>, (UpstreamError, bool)> {
+        let connection = self.connect(allow_reuse).await.map_err(|error| (error, false))?;
+        let is_reused = connection.is_reused;
+        // Only what may be sent again has to be kept.
+        let may_repeat = is_reused && request.is_idempotent && request.body.is_none();
+        let head = if may_repeat { request.head.clone() } else { std::mem::take(&mut request.head) };
+        let body = request.body.take();
+        let mut relay = Relay::start(Rc::clone(self), connection, head, body, request.is_head);
+        match poll_fn(|cx| relay.poll_head(cx)).await {
+            Ok(head) => Ok(respond(head, relay)),
+            Err(error) => {
+                request.body = relay.finish();
+                Err((error, is_reused))
+            }
+        }
+    }
+}
+
+fn respond(head: Head, mut relay: Relay) -> Response<ResponseBody> {
+    let state = match relay.is_sent().then(|| relay.take_whole_body()).flatten() {
+        Some(body) => {
+            relay.finish();
+            State::Whole(body)
+        }
+        None => State::Relaying(Box::new(relay)),
+    };
+    let mut response = Response::new(ResponseBody { state });
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+/// The body of an answer as it comes, while the rest of the request goes out.
+#[derive(Debug)]
+pub struct ResponseBody {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// All of it is there, and the connection is back in the pool.
+    Whole(Bytes),
+    Relaying(Box<Relay>),
+    /// It has ended. What the client has still to send, if the answer did not wait for it.
+    Ended(Option<RequestBody>),
+}
+
+impl ResponseBody {
+    /// What of the request's body was not read when the answer ended.
+    pub fn take_unread(&mut self) -> Option<RequestBody> {
+        match std::mem::replace(&mut self.state, State::Ended(None)) {
+            State::Ended(unread) => unread,
+            State::Relaying(relay) => relay.finish(),
+            State::Whole(_) => None,
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match &mut self.state {
+            State::Whole(body) if body.is_empty() => Poll::Ready(None),
+            State::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
+            State::Relaying(relay) => {
+                let frame = ready!(relay.poll_frame(cx));
+                let is_last = relay.is_done() || !matches!(frame, Some(Ok(_)));
+                if is_last && let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Ended(None)) {
+                    self.state = State::Ended(relay.finish());
+                }
+                Poll::Ready(frame)
+            }
+            State::Ended(_) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Whole(body) => body.is_empty(),
+            State::Relaying(relay) => relay.is_done(),
+            State::Ended(_) => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Whole(body) => SizeHint::with_exact(body.len() as u64),
+            State::Relaying(relay) => relay.left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            State::Ended(_) => SizeHint::with_exact(0),
+        }
+    }
+}

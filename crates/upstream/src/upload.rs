@@ -1,0 +1,154 @@
+//! The request's way to the upstream.
+
+use std::{
+    io::Write,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::HeaderMap;
+use hyper::body::{Body, Frame, Bytes};
+use portcullis_socket::Socket;
+
+use crate::{
+    UpstreamError, is_hop_by_hop,
+    request::{BodyFraming, RequestBody, TrailerRule},
+};
+
+/// How far the request is.
+#[derive(Debug)]
+pub(crate) enum Upload {
+    /// The body follows the head.
+    Body(RequestBody),
+    /// All is written, and may be in flight.
+    Written,
+    /// All is with the kernel.
+    Sent,
+    /// The upstream takes no more of it. It may have answered already. What the client still sends stands here.
+    Broken(std::io::Error, Option<RequestBody>),
+}
+
+/// Who is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// For more of the body.
+    Client,
+    /// For the server to take what is in flight, or to answer.
+    Server,
+}
+
+impl Upload {
+    /// Sends what can be sent. `moved` is set when something was. Ready when there is nothing more to send.
+    ///
+    /// # Errors
+    /// The client broke the body off, or sent another length than it announced. A server that takes no more is no error
+    /// here: its answer may be there to read.
+    pub(crate) fn poll(
+        &mut self,
+        socket: &mut Socket,
+        moved: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), UpstreamError>> {
+        loop {
+            if matches!(self, Self::Sent | Self::Broken(..)) {
+                return Poll::Ready(Ok(()));
+            }
+            if socket.is_writing() {
+                let written = ready!(socket.poll_written(cx));
+                *moved = true;
+                if let Err(error) = written {
+                    *self = Self::Broken(error, std::mem::replace(self, Self::Sent).into_body());
+                    continue;
+                }
+            }
+            let Self::Body(body) = self else {
+                *self = Self::Sent;
+                *moved = true;
+                socket.take_written();
+                return Poll::Ready(Ok(()));
+            };
+            let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx))
+                .transpose()
+                .map_err(UpstreamError::RequestBody)?;
+            *moved = true;
+            let mut out = socket.take_written();
+            out.clear();
+            if encode(frame, body, &mut out)? {
+                *self = Self::Written;
+            }
+            if !out.is_empty() {
+                socket.write(out);
+            }
+        }
+    }
+
+    pub(crate) fn waits_for(&self, socket: &Socket) -> Waiting {
+        match self {
+            Self::Body(_) if !socket.is_writing() => Waiting::Client,
+            _ => Waiting::Server,
+        }
+    }
+
+    /// What the client has not sent yet.
+    pub(crate) fn into_body(self) -> Option<RequestBody> {
+        match self {
+            Self::Body(body) => Some(body),
+            Self::Broken(_, body) => body,
+            Self::Written | Self::Sent => None,
+        }
+    }
+}
+
+/// Appends what is sent for a frame, or for the end of the body. True if that was all.
+fn encode(
+    frame: Option<Frame<Bytes>>,
+    body: &mut RequestBody,
+    out: &mut Vec<u8>,
+) -> Result<bool, UpstreamError> {
+    let frame = frame.map(Frame::into_data);
+    match (frame, &mut body.framing) {
+        (Some(Ok(data)), BodyFraming::Length(left)) => {
+            *left = left.checked_sub(data.len() as u64).ok_or(UpstreamError::RequestBodyLength)?;
+            out.extend_from_slice(&data);
+            Ok(*left == 0)
+        }
+        (Some(Ok(data)), BodyFraming::Chunked) => {
+            if !data.is_empty() {
+                // Writing to memory does not fail.
+                let _ = write!(out, "{:x}\r\n", data.len());
+                out.extend_from_slice(&data);
+                out.extend_from_slice(b"\r\n");
+            }
+            Ok(false)
+        }
+        (Some(Err(frame)), BodyFraming::Chunked) => {
+            out.extend_from_slice(b"0\r\n");
+            if let (Some(rule), Ok(fields)) = (&body.trailers, frame.into_trailers()) {
+                append_fields(&fields, &**rule, out);
+            }
+            out.extend_from_slice(b"\r\n");
+            Ok(true)
+        }
+        (None, BodyFraming::Chunked) => {
+            out.extend_from_slice(b"0\r\n\r\n");
+            Ok(true)
+        }
+        // Trailers of a body with a length have no place in HTTP/1.1.
+        (Some(Err(_)) | None, BodyFraming::Length(left)) => match left {
+            0 => Ok(true),
+            _ => Err(UpstreamError::RequestBodyLength),
+        },
+    }
+}
+
+fn append_fields(fields: &HeaderMap, rule: &dyn TrailerRule, out: &mut Vec<u8>) {
+    for (name, value) in fields {
+        if is_hop_by_hop(name.as_str()) || !rule.passes(name.as_str()) {
+            continue;
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
