@@ -24,10 +24,11 @@ mod spelling;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use portcullis_gateway::plan::{Answer, ListenerPlan, Plan, RuntimePlan};
+use portcullis_gateway::plan::{Action, ListenerPlan, Plan, RuntimePlan, UpstreamPlan};
 use portcullis_policy::{RouteTable, Snapshot, TrustDomain};
 use toml::de::DeTable;
 
@@ -39,6 +40,7 @@ use self::{
     mistake::{Located, Place, Report},
     route::RouteWritten,
     section::Section,
+    upstream::UpstreamWritten,
 };
 pub use self::{
     listener::CertificateExpiry,
@@ -46,7 +48,7 @@ pub use self::{
     mistake::{Mistake, Mistakes},
 };
 
-const KEYS: &[&str] = &["runtime", "log", "listener", "route", "admin"];
+const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin"];
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -153,6 +155,9 @@ fn convert(
     if routes.is_empty() && !root.has("route") {
         report.warning(&Place::FILE, "there is no [[route]]: every request will be answered 404");
     }
+    let upstreams = root.named_sections("upstream", upstream::KEYS);
+    let upstreams: Vec<_> =
+        upstreams.into_iter().map(|(name, section)| UpstreamWritten::read(name, &section)).collect();
     let admin_address = admin.iter().flatten().next();
     report_overlaps(&listeners, admin_address, report);
     fixed.extend(log_fixed);
@@ -162,8 +167,11 @@ fn convert(
         None => None,
     };
     let (listeners, domains) = load_listeners(listeners, folder, report);
-    let routes = route::load(routes, domains.as_deref().unwrap_or_default(), report);
-    let (plan, expiries) = assemble(previous, listeners?, domains?, routes?, log.access);
+    let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
+    report_unused(&upstreams, routes.as_ref(), report);
+    let upstreams = upstreams.into_iter().map(UpstreamWritten::load).collect::<Option<Vec<_>>>();
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, log.access);
     Some(Configuration { runtime, plan, admin, log, expiries, warnings: Vec::new(), fixed: fixed.into() })
 }
 
@@ -214,6 +222,17 @@ fn report_overlaps(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
     }
 }
 
+/// Warns of upstreams that no route leads to.
+fn report_unused(upstreams: &[UpstreamWritten], routes: Option<&(RouteTable, Vec<Action>)>, report: &Report) {
+    let Some((_, actions)) = routes else { return };
+    for (index, upstream) in upstreams.iter().enumerate() {
+        let is_used = actions.iter().any(|action| matches!(action, Action::Forward(used) if *used == index));
+        if !is_used {
+            report.warning(&upstream.place, "no route leads to this upstream");
+        }
+    }
+}
+
 fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketAddr>>) -> Vec<Fixed> {
     let mut fixed = Vec::new();
     for listener in listeners {
@@ -233,9 +252,9 @@ fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
 
 fn assemble(
     previous: &Snapshot,
-    listeners: Vec<ListenerLoaded>,
-    domains: Vec<TrustDomain>,
-    (routes, answers): (RouteTable, Vec<Answer>),
+    (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
+    (routes, actions): (RouteTable, Vec<Action>),
+    upstreams: Vec<UpstreamPlan>,
     access_log: bool,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
@@ -244,5 +263,5 @@ fn assemble(
     let mut ids = policy.domains().map(|(id, _)| id);
     let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
     drop(ids);
-    (Plan { policy, listeners, answers, access_log }, expiries)
+    (Plan { policy, listeners, actions, upstreams, access_log }, expiries)
 }

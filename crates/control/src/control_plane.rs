@@ -175,7 +175,7 @@ impl ControlPlane {
         log_warnings(&self.path, &configuration);
         self.recorder.configured(&configuration);
         self.recorder.reloaded(true);
-        let (listeners, routes) = (configuration.plan.listeners.len(), configuration.plan.answers.len());
+        let (listeners, routes) = (configuration.plan.listeners.len(), configuration.plan.actions.len());
         self.retired.push(self.plan.swap(Arc::new(configuration.plan)));
         tracing::info!(listeners, routes, "reloaded");
     }

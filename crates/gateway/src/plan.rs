@@ -213,6 +213,18 @@ impl HandOffFields {
         organisation: true,
         forwarded: true,
     };
+
+    /// No field.
+    pub const NONE: Self = Self {
+        client_cert: false,
+        client_cert_chain: false,
+        authorisation: false,
+        roles: false,
+        nca: false,
+        thumbprint: false,
+        organisation: false,
+        forwarded: false,
+    };
 }
 
 /// Field names by their beginning or as a whole; `_` counts as `-`, and case does not count.

@@ -64,7 +64,8 @@ impl View {
             let known = before.iter().flat_map(|before| &before.upstreams);
             let same = known.map(|view| &view.upstream).find(|known| *known.config() == wanted.target);
             UpstreamView {
-                upstream: same.map_or_else(|| Rc::new(Upstream::new(wanted.target.clone(), shard)), Rc::clone),
+                upstream: same
+                    .map_or_else(|| Rc::new(Upstream::new(wanted.target.clone(), shard)), Rc::clone),
                 hand_off: Rc::new(HandOff::new(wanted.hand_off, wanted.strip.clone())),
             }
         });

@@ -204,7 +204,10 @@ pub fn scan_trailers(section: &[u8], limits: &HeadLimits) -> Result<(), HeadRefu
         }
         let (name, _) = split_field(line)?;
         let frames = |field: &&[u8]| name.eq_ignore_ascii_case(field);
-        if [&b"content-length"[..], b"transfer-encoding", b"host", b"trailer", b"connection"].iter().any(frames) {
+        if [&b"content-length"[..], b"transfer-encoding", b"host", b"trailer", b"connection"]
+            .iter()
+            .any(frames)
+        {
             return Err(HeadRefusal::Trailer);
         }
         rest = after;

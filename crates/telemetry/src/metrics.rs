@@ -93,7 +93,10 @@ pub fn describe() {
         "From the end of the request head to the head of the answer."
     );
     describe_gauge!("portcullis_upstream_connections", "Connections to upstreams, in use or waiting.");
-    describe_counter!("portcullis_upstream_connections_opened_total", "Connections that an upstream accepted.");
+    describe_counter!(
+        "portcullis_upstream_connections_opened_total",
+        "Connections that an upstream accepted."
+    );
     describe_counter!(
         "portcullis_upstream_connect_failures_total",
         "Connections that a server of an upstream did not accept, by server."

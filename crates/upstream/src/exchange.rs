@@ -123,7 +123,9 @@ impl Body for ResponseBody {
             State::Relaying(relay) => {
                 let frame = ready!(relay.poll_frame(cx));
                 let is_last = relay.is_done() || !matches!(frame, Some(Ok(_)));
-                if is_last && let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Ended(None)) {
+                if is_last
+                    && let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Ended(None))
+                {
                     self.state = State::Ended(relay.finish());
                 }
                 Poll::Ready(frame)

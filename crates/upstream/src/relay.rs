@@ -40,10 +40,17 @@ pub(crate) struct Relay {
 #[derive(Debug)]
 enum AnswerBody {
     /// A head. The room for what there is of it, and how many interim ones came.
-    Head { end: HeadEnd, partial: Vec<u8>, interim: usize },
+    Head {
+        end: HeadEnd,
+        partial: Vec<u8>,
+        interim: usize,
+    },
     Length(u64),
     Chunked(Chunk),
-    Trailers { end: HeadEnd, partial: Vec<u8> },
+    Trailers {
+        end: HeadEnd,
+        partial: Vec<u8>,
+    },
     Close,
     /// The answer has ended.
     Done,
@@ -233,7 +240,8 @@ impl Relay {
             match &mut self.body {
                 AnswerBody::Close => return Ok(Some(Frame::data(std::mem::take(&mut self.received)))),
                 AnswerBody::Length(left) => {
-                    let len = usize::try_from(*left).map_or(self.received.len(), |left| left.min(self.received.len()));
+                    let len = usize::try_from(*left)
+                        .map_or(self.received.len(), |left| left.min(self.received.len()));
                     *left -= len as u64;
                     if *left == 0 {
                         self.body = AnswerBody::Done;

@@ -65,7 +65,8 @@ pub(crate) fn parse(head: &Bytes, is_head: bool) -> Result<Head, UpstreamError> 
             framing = Framing::Chunked;
         } else if field.name.eq_ignore_ascii_case("content-length") {
             let length = parse_length(field.value).ok().filter(|_| framing == Framing::Close);
-            framing = Framing::Length(length.ok_or(UpstreamError::Malformed("more or less than one length"))?);
+            framing =
+                Framing::Length(length.ok_or(UpstreamError::Malformed("more or less than one length"))?);
         }
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
@@ -136,7 +137,10 @@ mod tests {
         }
         let head = Bytes::from_static(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
         let head = parse(&head, true).unwrap();
-        assert_eq!((head.framing, &head.headers[header::CONTENT_LENGTH]), (Framing::Length(0), &"5".parse().unwrap()));
+        assert_eq!(
+            (head.framing, &head.headers[header::CONTENT_LENGTH]),
+            (Framing::Length(0), &"5".parse().unwrap())
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::HeaderMap;
-use hyper::body::{Body, Frame, Bytes};
+use hyper::body::{Body, Bytes, Frame};
 use portcullis_socket::Socket;
 
 use crate::{

@@ -69,7 +69,10 @@ impl Upstream {
         self.turn.set((first + 1) % count);
         let now = Instant::now();
         let is_down = |server: usize| self.servers[server].down_until.get().is_some_and(|until| until > now);
-        if allow_reuse && !is_down(first) && let Some(connection) = self.idle(first) {
+        if allow_reuse
+            && !is_down(first)
+            && let Some(connection) = self.idle(first)
+        {
             return Ok(connection);
         }
         // Those passed over come last rather than never: they may be all there is.
@@ -80,9 +83,9 @@ impl Upstream {
             if allow_reuse && let Some(connection) = self.idle(server) {
                 return Ok(connection);
             }
-            let place = self.place().ok_or(UpstreamError::Saturated {
-                connections_max: self.config.connections_max,
-            })?;
+            let place = self
+                .place()
+                .ok_or(UpstreamError::Saturated { connections_max: self.config.connections_max })?;
             let address = self.config.servers[server];
             match Connection::open((server, address), self.config.connect_timeout, place).await {
                 Ok(connection) => {

@@ -184,17 +184,21 @@ pub struct CertificateExpiry {
 
 fn read_name(section: &Section<'_>) -> Option<Located<String>> {
     let name = section.required_text("name").written()?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let valid = (1..=NAME_BYTES_MAX).contains(&name.value.len()) && name.value.bytes().all(plain);
     let complaint = match name.value.as_str() {
         "admin" => "\"admin\" is the name of the admin listener".to_owned(),
-        _ if valid => return Some(name),
+        value if is_name(value) => return Some(name),
         other => {
             format!("{} is not a name of at most {NAME_BYTES_MAX} letters, digits, and . _ -", shown(other))
         }
     };
     section.report().mistake(&name.place, complaint);
     None
+}
+
+/// Whether this can name something in metrics and logs.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(plain)
 }
 
 fn read_tls(section: &Section<'_>) -> TlsPlan {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use portcullis_gateway::plan::{Answer, AnswerBody};
+use portcullis_gateway::plan::{Action, Answer, AnswerBody};
 use portcullis_identity::{Role, Roles};
 use portcullis_policy::{HostName, Route, RouteTable, TrustDomain};
 
@@ -13,9 +13,10 @@ use super::{
     host_name,
     mistake::{Located, Place, Report, shown},
     section::Section,
+    spelling,
 };
 
-pub(crate) const KEYS: &[&str] = &["path", "host", "roles", "respond"];
+pub(crate) const KEYS: &[&str] = &["path", "host", "roles", "respond", "upstream"];
 
 pub(crate) const RESPOND_KEYS: &[&str] = &["status", "headers", "body", "echo"];
 
@@ -43,18 +44,24 @@ pub(crate) struct RouteWritten {
     path: Entry<String>,
     host: Entry<String>,
     roles: Entry<Vec<Role>>,
+    upstream: Entry<String>,
     answer: Option<Answer>,
 }
 
 impl RouteWritten {
     /// Reads one table of the array.
     pub(crate) fn read(section: &Section<'_>) -> Self {
-        section.require("respond");
+        match (section.has("respond"), section.has("upstream")) {
+            (false, false) => section.report().mistake(section.place(), "needs `respond` or `upstream`"),
+            (true, true) => section.report().mistake(section.place(), "has either `respond` or `upstream`"),
+            _ => {}
+        }
         Self {
             place: section.place().clone(),
             path: section.required_text("path"),
             host: section.text("host"),
             roles: section.choices("roles", &ROLES),
+            upstream: section.text("upstream"),
             answer: section.section("respond", RESPOND_KEYS).and_then(|respond| read_answer(&respond)),
         }
     }
@@ -73,23 +80,41 @@ impl RouteWritten {
     }
 }
 
-/// All routes as run, with what each answers. `None` after a mistake. With no `domains`, since one could not be read, hosts
+impl RouteWritten {
+    /// What the route does, with `upstreams` by their names. `None` after a mistake.
+    fn action(self, upstreams: &[String], report: &Report) -> Option<Action> {
+        let Some(upstream) = self.upstream.written() else { return self.answer.map(Action::Respond) };
+        let index = upstreams.iter().position(|name| *name == upstream.value);
+        if index.is_none() {
+            let message = match spelling::nearest(&upstream.value, upstreams.iter().map(String::as_str)) {
+                Some(near) => format!("there is no such upstream; did you mean {}?", shown(near)),
+                None => format!("there is no [upstream.{}]", upstream.value),
+            };
+            report.mistake(&upstream.place, message);
+        }
+        index.map(Action::Forward)
+    }
+}
+
+/// All routes as run, with what each does. `None` after a mistake. With no `domains`, since one could not be read, hosts
 /// are not compared with them.
 pub(crate) fn load(
     written: Vec<RouteWritten>,
     domains: &[TrustDomain],
+    upstreams: &[String],
     report: &Report,
-) -> Option<(RouteTable, Vec<Answer>)> {
+) -> Option<(RouteTable, Vec<Action>)> {
     let routes: Vec<Option<Route>> = written.iter().map(|route| route.load(domains, report)).collect();
     let distinct = report_twins(&written, &routes, report);
+    let actions: Vec<_> = written.into_iter().map(|route| route.action(upstreams, report)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     if !distinct {
         return None;
     }
-    let answers: Vec<Answer> = written.into_iter().map(|route| route.answer).collect::<Option<_>>()?;
+    let actions: Vec<Action> = actions.into_iter().collect::<Option<_>>()?;
     let table =
         RouteTable::new(routes).map_err(|error| report.mistake(&Place::FILE, error.to_string())).ok()?;
-    Some((table, answers))
+    Some((table, actions))
 }
 
 /// Reports each route that is the same as an earlier one, by the rule of the table itself. Returns whether there is none.

@@ -178,6 +178,32 @@ impl<'a> Section<'a> {
         array.iter().enumerate().filter_map(open).collect()
     }
 
+    /// The tables in the table at `key`, by their names, which are free.
+    pub(crate) fn named_sections(
+        &self,
+        key: &'static str,
+        known: &'static [&'static str],
+    ) -> Vec<(String, Section<'a>)> {
+        let Some((place, value)) = self.find(key) else { return Vec::new() };
+        let Some(table) = value.as_table() else {
+            self.wrong_type(&place, "a table of tables", value);
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (name, value) in table {
+            let line = self.report.line_of(&name.span());
+            let place = Place { line, key: join(&place.key, &plain(name.get_ref())) };
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    sections
+                        .push((name.get_ref().to_string(), Section::open(table, place, known, self.report)));
+                }
+                None => self.wrong_type(&place, "a table", value.get_ref()),
+            }
+        }
+        sections
+    }
+
     /// The names and values of the table at `key`, whose names are free. Values are never repeated in messages.
     pub(crate) fn fields(&self, key: &'static str) -> Vec<(String, Located<String>)> {
         let Some((place, value)) = self.find(key) else { return Vec::new() };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portcullis_gateway::plan::{CertificatePlan, ListenerPlan};
+use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan};
 use portcullis_policy::{Mode, Route};
 
 use super::{Configuration, host_name};
@@ -13,8 +13,18 @@ impl fmt::Display for Configuration {
         for listener in &self.plan.listeners {
             self.fmt_listener(listener, f)?;
         }
-        for route in self.plan.policy.routes().routes() {
-            fmt_route(route, f)?;
+        for (route, action) in self.plan.policy.routes().routes().iter().zip(&self.plan.actions) {
+            let upstream = match action {
+                Action::Respond(_) => None,
+                Action::Forward(index) => {
+                    self.plan.upstreams.get(*index).map(|upstream| &*upstream.target.name)
+                }
+            };
+            fmt_route(route, upstream, f)?;
+        }
+        for upstream in &self.plan.upstreams {
+            let servers: Vec<_> = upstream.target.servers.iter().map(ToString::to_string).collect();
+            writeln!(f, "upstream {}: {}", upstream.target.name, servers.join(", "))?;
         }
         match self.admin {
             Some(address) => writeln!(f, "admin listener: {address}"),
@@ -46,11 +56,12 @@ impl Configuration {
     }
 }
 
-fn fmt_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_route(route: &Route, upstream: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let host = route.host().map(|host| format!(" on {host}")).unwrap_or_default();
+    let to = upstream.map(|upstream| format!(", to {upstream}")).unwrap_or_default();
     let roles: Vec<&str> = route.roles().iter().map(|role| role.as_str()).collect();
     match roles.is_empty() {
-        true => writeln!(f, "route {}{host}: whoever is admitted", route.path()),
-        false => writeln!(f, "route {}{host}: {}", route.path(), roles.join(" or ")),
+        true => writeln!(f, "route {}{host}: whoever is admitted{to}", route.path()),
+        false => writeln!(f, "route {}{host}: {}{to}", route.path(), roles.join(" or ")),
     }
 }

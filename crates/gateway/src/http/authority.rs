@@ -134,7 +134,9 @@ mod tests {
 
     #[test]
     fn the_authority_is_sent_on_as_judged() {
-        for (sent, judged) in [("A.Example:0443", "a.example:443"), ("a:", "a"), ("[0:0::1]:8443", "[::1]:8443")] {
+        for (sent, judged) in
+            [("A.Example:0443", "a.example:443"), ("a:", "a"), ("[0:0::1]:8443", "[::1]:8443")]
+        {
             assert_eq!(RequestHost::parse(sent).unwrap().authority(), judged);
         }
     }
@@ -145,8 +147,10 @@ mod tests {
         assert_eq!(host("/", &["a", "a"]), Err(HostRefusal::Ambiguous));
         assert_eq!(host("https://a/x", &["b"]), Err(HostRefusal::Ambiguous));
         assert_eq!(host("https://a/x", &["a:443"]), Err(HostRefusal::Ambiguous));
-        for bad in ["", ":1", "a:b", "a:123456", "a:65536", "a:99999", "a:+1", "a/b", "a@b", "a b", "[::1", "[::1]x", "[a]", "a,b", "a%2eb"]
-        {
+        for bad in [
+            "", ":1", "a:b", "a:123456", "a:65536", "a:99999", "a:+1", "a/b", "a@b", "a b", "[::1", "[::1]x",
+            "[a]", "a,b", "a%2eb",
+        ] {
             assert_eq!(host("/", &[bad]), Err(HostRefusal::Malformed), "{bad:?}");
         }
     }

@@ -96,7 +96,8 @@ fn push_fields(fields: &HeaderMap, hand_off: &HandOff, head: &mut Vec<u8>) {
         if name == header::COOKIE {
             // h2 lets a client split what HTTP/1.1 has in one field (RFC 9113 8.2.3).
             if !has_cookie {
-                let crumbs: Vec<_> = fields.get_all(header::COOKIE).iter().map(|crumb| crumb.as_bytes()).collect();
+                let crumbs: Vec<_> =
+                    fields.get_all(header::COOKIE).iter().map(|crumb| crumb.as_bytes()).collect();
                 push_field("cookie", &crumbs.join(&b"; "[..]), head);
             }
             has_cookie = true;

@@ -32,7 +32,9 @@ impl HandOff {
     }
 
     fn strips_plain(&self, name: &str) -> bool {
-        is_hop_by_hop(name) || speaks_for_the_gate(name) || self.strip.iter().any(|pattern| pattern.covers(name))
+        is_hop_by_hop(name)
+            || speaks_for_the_gate(name)
+            || self.strip.iter().any(|pattern| pattern.covers(name))
     }
 }
 
@@ -81,7 +83,9 @@ pub(crate) fn identity_lines(
             // Writing to memory does not fail.
             let _ = write!(lines, "portcullis-tpp-{name}: {value}\r\n");
         };
-        if let Some(authorisation) = identity.subject.organization_identifier.as_ref().filter(|_| fields.authorisation) {
+        if let Some(authorisation) =
+            identity.subject.organization_identifier.as_ref().filter(|_| fields.authorisation)
+        {
             line(&mut lines, "authorisation", &item(authorisation));
         }
         if let Some(psd2) = psd2.filter(|_| fields.roles) {
@@ -194,7 +198,8 @@ mod tests {
         ] {
             assert!(rules.strips(name), "{name}");
         }
-        for name in ["accept", "authorization", "x-request-id", "x-users", "client-certs", "digest", "x-sslx"] {
+        for name in ["accept", "authorization", "x-request-id", "x-users", "client-certs", "digest", "x-sslx"]
+        {
             assert!(!rules.strips(name), "{name}");
         }
     }

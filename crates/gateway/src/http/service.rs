@@ -83,7 +83,8 @@ impl Session {
     fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
         let in_flight = self.begin_request();
         let view = self.view();
-        let record = view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let record =
+            view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
         let outcome = self.with_standing(|standing| match standing {
             Standing::Admitted(permit) => self.route(&view, permit, &request),
@@ -125,12 +126,7 @@ impl Session {
     }
 
     /// What the route that the request names does with it, if its peer may enter.
-    fn route(
-        &self,
-        view: &View,
-        permit: &Permit,
-        request: &Request<Incoming>,
-    ) -> Result<Granted, Problem> {
+    fn route(&self, view: &View, permit: &Permit, request: &Request<Incoming>) -> Result<Granted, Problem> {
         let host = RequestHost::of(request.uri(), request.headers())
             .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.sentence()))?;
         if !self.with_domain(|domain| domain.serves(host.as_str())) {

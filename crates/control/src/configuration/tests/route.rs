@@ -1,7 +1,7 @@
 //! Routes and their answers.
 
 use http::StatusCode;
-use portcullis_gateway::plan::AnswerBody;
+use portcullis_gateway::plan::{Action, AnswerBody};
 
 use super::*;
 
@@ -12,11 +12,11 @@ fn respond(answer: &str) -> String {
 #[test]
 fn answers_are_as_written() {
     let bench = Bench::new();
-    let mut answers = bench.good(&respond("{ headers = { X-A = \"1\" }, body = \"b\" }")).plan.answers;
-    let answer = answers.remove(0);
+    let actions = bench.good(&respond("{ headers = { X-A = \"1\" }, body = \"b\" }")).plan.actions;
+    let [Action::Respond(answer), Action::Respond(echo)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((answer.status, answer.headers["x-a"].to_str().unwrap()), (StatusCode::OK, "1"));
-    assert!(matches!(answer.body, AnswerBody::Fixed(body) if body == "b"));
-    assert!(matches!(answers[0].body, AnswerBody::Identity));
+    assert!(matches!(&answer.body, AnswerBody::Fixed(body) if body == "b"));
+    assert!(matches!(echo.body, AnswerBody::Identity));
     bench.good(&respond("{ status = 204 }"));
 }
 

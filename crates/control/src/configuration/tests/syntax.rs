@@ -16,7 +16,7 @@ fn the_configuration_of_the_issue_is_right() {
     assert_eq!(configuration.runtime.cpus, [0]);
     assert_eq!(configuration.runtime.drain_timeout, Duration::from_secs(30));
     assert_eq!(configuration.plan.listeners.len(), 1);
-    assert_eq!(configuration.plan.answers.len(), 2);
+    assert_eq!(configuration.plan.actions.len(), 2);
     assert_eq!(configuration.expiries.len(), 1);
     assert!(configuration.warnings.is_empty(), "{:?}", configuration.warnings);
     let summary = configuration.to_string();
