@@ -99,6 +99,11 @@ enum State {
 }
 
 impl ResponseBody {
+    /// Whether the answer ended before the request's body did.
+    pub const fn has_unread(&self) -> bool {
+        matches!(self.state, State::Ended(Some(_)))
+    }
+
     /// What of the request's body was not read when the answer ended.
     pub fn take_unread(&mut self) -> Option<RequestBody> {
         match std::mem::replace(&mut self.state, State::Ended(None)) {

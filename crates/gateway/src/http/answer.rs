@@ -16,7 +16,7 @@ pub(crate) fn answer(grant: &Grant<'_>, answer: &Answer) -> Response<OutgoingBod
         AnswerBody::Fixed(bytes) => (bytes.clone(), "text/plain; charset=utf-8"),
         AnswerBody::Identity => (identity(grant.permit()), "application/json"),
     };
-    let mut response = Response::new(OutgoingBody::Own(body));
+    let mut response = Response::new(OutgoingBody::own(body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

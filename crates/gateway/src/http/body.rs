@@ -1,34 +1,72 @@
 //! The bodies of answers, and what is left of the bodies of requests.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
+use http::{StatusCode, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use monoio::time::{Sleep, sleep};
 use portcullis_upstream::{ResponseBody, UpstreamError};
 
 use crate::session::InFlight;
 
-/// How much of a body that nobody waits for is read, in bytes, so that its connection can be used again and the answer
-/// is not lost to a reset. Beyond it the connection ends with the answer.
-const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// The body of an answer.
+/// The body of an answer, and what is left of its request. The request is in flight as long as this lives.
+///
+/// The rest of a request's body that nobody waits for is read and dropped, within bounds, so that an HTTP/1.1
+/// connection can be used again and no answer is lost to a reset. On h2 the end of the answer waits for it: a server
+/// may end the stream instead (RFC 9113 8.1), but there are clients, older versions of curl among them, that then report
+/// a failure or wait forever. The end of an error is held back for a moment only, since it makes a client stop.
 #[derive(Debug)]
-pub(crate) enum OutgoingBody {
+pub(crate) struct OutgoingBody {
+    source: Source,
+    remainder: Option<Remainder>,
+}
+
+#[derive(Debug)]
+enum Source {
     /// The gate's own.
     Own(Bytes),
     /// An upstream's.
-    Relayed {
-        body: ResponseBody,
-        /// Taken by the rest of the request's body, if it outlives the answer.
-        in_flight: Option<InFlight>,
-        stall_timeout: Duration,
-    },
+    Relayed(ResponseBody),
+}
+
+impl OutgoingBody {
+    /// A body of the gate's own.
+    pub(crate) const fn own(bytes: Bytes) -> Self {
+        Self { source: Source::Own(bytes), remainder: None }
+    }
+
+    /// An upstream's.
+    pub(crate) const fn relayed(body: ResponseBody) -> Self {
+        Self { source: Source::Relayed(body), remainder: None }
+    }
+
+    /// Has this body care for the rest of the request whose answer has `status`.
+    pub(crate) fn with_remainder(mut self, mut remainder: Remainder, status: StatusCode) -> Self {
+        remainder.holds_end = remainder.version >= Version::HTTP_2;
+        if remainder.holds_end && status.as_u16() >= 400 {
+            remainder.timeout = Remainder::ERROR_HOLD;
+        }
+        self.remainder = Some(remainder);
+        self
+    }
+
+    /// What delays the end: an unread body on h2.
+    fn hold(&mut self) -> Option<&mut Remainder> {
+        let remainder = self.remainder.as_mut().filter(|remainder| remainder.holds_end)?;
+        if let Source::Relayed(body) = &mut self.source
+            && body.is_end_stream()
+            && let Some(unread) = body.take_unread()
+        {
+            remainder.body = Some(unread.incoming);
+        }
+        remainder.body.is_some().then_some(remainder)
+    }
 }
 
 impl Body for OutgoingBody {
@@ -39,55 +77,96 @@ impl Body for OutgoingBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
-        match &mut *self {
-            Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Relayed { body, .. } => Pin::new(body).poll_frame(cx),
+        let frame = match &mut self.source {
+            Source::Own(bytes) if bytes.is_empty() => None,
+            Source::Own(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Relayed(body) => ready!(Pin::new(body).poll_frame(cx)),
+        };
+        if frame.is_none()
+            && let Some(remainder) = self.hold()
+        {
+            ready!(remainder.poll_discard(cx));
+            remainder.body = None;
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(bytes) => bytes.is_empty(),
-            Self::Relayed { body, .. } => body.is_end_stream(),
+        let is_held = |unread| {
+            self.remainder.as_ref().is_some_and(|rest| rest.holds_end && (unread || rest.body.is_some()))
+        };
+        match &self.source {
+            Source::Own(bytes) => bytes.is_empty() && !is_held(false),
+            Source::Relayed(body) => body.is_end_stream() && !is_held(body.has_unread()),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Relayed { body, .. } => body.size_hint(),
+        match &self.source {
+            Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Relayed(body) => body.size_hint(),
         }
     }
 }
 
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
-        if let Self::Relayed { body, in_flight, stall_timeout } = self
-            && let (Some(unread), Some(in_flight)) = (body.take_unread(), in_flight.take())
-        {
-            discard(unread.incoming, *stall_timeout, in_flight);
+        let Some(mut remainder) = self.remainder.take().filter(|rest| rest.version < Version::HTTP_2) else {
+            return;
+        };
+        if let Source::Relayed(body) = &mut self.source {
+            remainder.body = body.take_unread().map(|unread| unread.incoming);
+        }
+        if remainder.body.is_some() {
+            drop(monoio::spawn(async move { poll_fn(|cx| remainder.poll_discard(cx)).await }));
         }
     }
 }
 
-/// Reads on what is left of a request's body and drops it, within bounds. The request counts as in flight meanwhile.
-pub(crate) fn discard(mut body: Incoming, time: Duration, in_flight: InFlight) {
-    if body.is_end_stream() {
-        return;
+/// What is left of a request.
+#[derive(Debug)]
+pub(crate) struct Remainder {
+    _in_flight: InFlight,
+    version: Version,
+    /// What of the body nobody reads.
+    body: Option<Incoming>,
+    /// How long the client may take to send it.
+    timeout: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    discarded: usize,
+    holds_end: bool,
+}
+
+impl Remainder {
+    /// How much is read, in bytes. Beyond it the connection, or on h2 the stream, ends with the answer.
+    const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+    /// How long the end of an error waits on h2: what is on its way arrives, and a client reads the error before its
+    /// stream is ended.
+    const ERROR_HOLD: Duration = Duration::from_millis(500);
+
+    /// Of a request that is under way.
+    pub(crate) const fn new(in_flight: InFlight, version: Version, timeout: Duration) -> Self {
+        let (body, timer) = (None, None);
+        Self { _in_flight: in_flight, version, body, timeout, timer, discarded: 0, holds_end: false }
     }
-    let mut discarded = 0;
-    let rest = poll_fn(move |cx| {
-        while let Some(Ok(frame)) = ready!(Pin::new(&mut body).poll_frame(cx)) {
-            discarded += frame.data_ref().map_or(0, Bytes::len);
-            if discarded > DISCARD_BYTES_MAX {
-                break;
+
+    /// With a body that nobody reads.
+    pub(crate) fn of(mut self, body: Incoming) -> Self {
+        self.body = Some(body).filter(|body| !body.is_end_stream());
+        self
+    }
+
+    /// Ready when the body has ended, or a bound is reached.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(body) = &mut self.body else { return Poll::Ready(()) };
+        while let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+            let Some(Ok(frame)) = frame else { return Poll::Ready(()) };
+            self.discarded += frame.data_ref().map_or(0, Bytes::len);
+            if self.discarded > Self::BYTES_MAX {
+                return Poll::Ready(());
             }
         }
-        Poll::Ready(())
-    });
-    drop(monoio::spawn(async move {
-        let _ = monoio::time::timeout(time, rest).await;
-        drop(in_flight);
-    }));
+        self.timer.get_or_insert_with(|| Box::pin(sleep(self.timeout))).as_mut().poll(cx)
+    }
 }

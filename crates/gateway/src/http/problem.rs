@@ -73,7 +73,7 @@ impl Problem {
 
     pub(crate) fn into_response(self) -> Response<OutgoingBody> {
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = Response::new(OutgoingBody::Own(body.into()));
+        let mut response = Response::new(OutgoingBody::own(body.into()));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

@@ -21,13 +21,13 @@ use crate::{
     http::{
         answer,
         authority::RequestHost,
-        body::{OutgoingBody, discard},
+        body::{OutgoingBody, Remainder},
         forward,
         problem::Problem,
     },
     judge::Standing,
     plan::Action,
-    session::{InFlight, Session},
+    session::Session,
     view::{UpstreamView, View},
 };
 
@@ -91,22 +91,23 @@ impl Session {
             Standing::Refused { denial, .. } => Err(Problem::denied(denial)),
         });
         let (parts, body) = request.into_parts();
+        let remainder =
+            Remainder::new(in_flight, parts.version, self.with_limits(|limits| limits.stall_timeout));
         let response = match outcome {
             Ok(Granted::Forward(index, head)) => {
                 let UpstreamView { upstream, hand_off } = &view.upstreams[index];
                 let trailers = upstream.config().trailers.then(|| Rc::clone(hand_off));
                 let outgoing = forward::outgoing((parts, body), head, self, trailers);
-                let relayed = taken.relay(Rc::clone(upstream), outgoing, in_flight);
+                let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder);
                 return Answering::Relayed(Box::pin(relayed));
             }
             Ok(Granted::Answer(response)) => taken.answered(response),
             Err(problem) => taken.refused(problem),
         };
         // A client that waits for leave to send its body (RFC 9110 10.1.1) has its answer instead.
-        if !parts.headers.contains_key(header::EXPECT) {
-            discard(body, self.with_limits(|limits| limits.stall_timeout), in_flight);
-        }
-        Answering::Own(ready(Ok(response)))
+        let waits = parts.headers.contains_key(header::EXPECT);
+        let remainder = if waits { remainder } else { remainder.of(body) };
+        Answering::Own(ready(Ok(with_remainder(response, remainder))))
     }
 
     /// The last answer on a connection whose bytes were not taken as a request (HTTP/1.1). Counted and logged.
@@ -192,20 +193,16 @@ impl Taken {
         self,
         upstream: Rc<Upstream>,
         mut request: OutgoingRequest,
-        in_flight: InFlight,
+        remainder: Remainder,
     ) -> Result<Response<OutgoingBody>, Infallible> {
-        let stall_timeout = self.session.with_limits(|limits| limits.stall_timeout);
         Ok(match upstream.exchange(&mut request).await {
-            Ok(response) => {
-                let in_flight = Some(in_flight);
-                self.answered(response.map(|body| OutgoingBody::Relayed { body, in_flight, stall_timeout }))
-            }
+            Ok(response) => with_remainder(self.answered(response.map(OutgoingBody::relayed)), remainder),
             Err(error) => {
-                if let Some(unread) = request.body.take() {
-                    discard(unread.incoming, stall_timeout, in_flight);
+                let refusal = self.refused(Problem::new(error.status(), error.code(), error.to_string()));
+                match request.body.take() {
+                    Some(unread) => with_remainder(refusal, remainder.of(unread.incoming)),
+                    None => refusal,
                 }
-                let detail = error.to_string();
-                self.refused(Problem::new(error.status(), error.code(), detail))
             }
         })
     }
@@ -246,6 +243,11 @@ impl Taken {
         }
         response
     }
+}
+
+fn with_remainder(response: Response<OutgoingBody>, remainder: Remainder) -> Response<OutgoingBody> {
+    let status = response.status();
+    response.map(|body| body.with_remainder(remainder, status))
 }
 
 fn refused_path(refusal: PathRefusal) -> Problem {
