@@ -9,16 +9,18 @@ use std::process::Command;
 use portcullis_test_harness::{Curl, Gate, Scratch, available};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
-/// The admin listener's distance from the port.
-const ADMIN_OFFSET: u16 = 1000;
+/// How far the admin listener and the bank are from the port.
+const OFFSETS: [u16; 2] = [1000, 2000];
 
-/// A port that is free together with its admin port, as far as one can know.
+/// A port that is free together with those beside it, as far as one can know.
 fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let admin = port.checked_add(ADMIN_OFFSET).map(|admin| TcpListener::bind(("127.0.0.1", admin)));
-        if matches!(admin, Some(Ok(_))) {
+        let is_free = |offset: &u16| {
+            port.checked_add(*offset).is_some_and(|other| TcpListener::bind(("127.0.0.1", other)).is_ok())
+        };
+        if OFFSETS.iter().all(is_free) {
             return port;
         }
     }

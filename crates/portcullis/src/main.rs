@@ -52,6 +52,7 @@ fn quickstart(directory: &Path, port: u16) -> anyhow::Result<()> {
     let prepared = quickstart::prepare(directory, port).context("cannot prepare the quickstart")?;
     let whose = if prepared.reused { "from an earlier run" } else { "made just now" };
     tell(io::stdout(), format_args!("# certificates in {}: {whose}", directory.display()));
+    quickstart::start_bank(([127, 0, 0, 1], prepared.bank_port).into())?;
     let lines = quickstart::curl_lines(&prepared);
     run(&prepared.configuration(), || tell(io::stdout(), lines))
 }

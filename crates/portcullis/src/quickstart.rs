@@ -12,13 +12,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use portcullis_test_pki::{Authority, Role, ServerCertificate, TppCertificate, Validity};
 
+mod bank;
 mod curl;
 
+pub(crate) use bank::start as start_bank;
 pub(crate) use curl::curl_lines;
 
 const CONFIGURATION: &str = "portcullis.toml";
 /// The admin listener is this far above the port.
 const ADMIN_OFFSET: u16 = 1000;
+/// The bank behind the gate is this far above the port.
+const BANK_OFFSET: u16 = 2000;
 /// Clients whose certificate must be valid for the lines to come true; beside them stands `expired`.
 const VALID_CLIENTS: [&str; 5] = ["aisp", "pisp", "all", "noroles", "foreign"];
 
@@ -31,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) port: u16,
     /// Port of the admin listener.
     pub(crate) admin_port: u16,
+    /// Port of the bank behind the gate.
+    pub(crate) bank_port: u16,
     /// Whether the certificates of an earlier run serve again.
     pub(crate) reused: bool,
 }
@@ -47,14 +53,15 @@ impl Prepared {
 ///
 /// # Errors
 ///
-/// When there is no room for the admin port above `port`, or the directory cannot be written.
+/// When there is no room for the other ports above `port`, or the directory cannot be written.
 pub(crate) fn prepare(directory: &Path, port: u16) -> anyhow::Result<Prepared> {
-    let admin_port = port
-        .checked_add(ADMIN_OFFSET)
+    let bank_port = port
+        .checked_add(BANK_OFFSET)
         .filter(|_| port != 0)
-        .ok_or_else(|| anyhow!("the port must lie between 1 and {}", u16::MAX - ADMIN_OFFSET))?;
+        .ok_or_else(|| anyhow!("the port must lie between 1 and {}", u16::MAX - BANK_OFFSET))?;
     let reused = is_complete(directory);
-    let prepared = Prepared { directory: directory.to_owned(), port, admin_port, reused };
+    let admin_port = port + ADMIN_OFFSET;
+    let prepared = Prepared { directory: directory.to_owned(), port, admin_port, bank_port, reused };
     if !reused {
         make_material(directory).with_context(|| format!("cannot prepare {}", directory.display()))?;
     }
@@ -113,7 +120,9 @@ fn remove_configuration(directory: &Path) -> std::io::Result<()> {
 /// Whether the configuration at hand is for these ports.
 fn listens_on(prepared: &Prepared) -> bool {
     let text = fs::read_to_string(prepared.configuration()).unwrap_or_default();
-    [prepared.port, prepared.admin_port].iter().all(|port| text.contains(&address_line(*port)))
+    let lines =
+        [address_line(prepared.port), address_line(prepared.admin_port), servers_line(prepared.bank_port)];
+    lines.iter().all(|line| text.contains(line))
 }
 
 /// Written beside its place and renamed into it, so that no half of one is ever read.
@@ -129,7 +138,12 @@ fn address_line(port: u16) -> String {
     format!("address = \"127.0.0.1:{port}\"\n")
 }
 
+fn servers_line(port: u16) -> String {
+    format!("servers = [\"127.0.0.1:{port}\"]\n")
+}
+
 fn configuration(prepared: &Prepared) -> String {
+    let servers = servers_line(prepared.bank_port);
     let (listener, admin) = (address_line(prepared.port), address_line(prepared.admin_port));
     format!(
         r#"# The quickstart's configuration. Edit it as you like: it is kept while the certificates beside it last and the port
@@ -152,23 +166,26 @@ refusals = "http"
 [[route]]
 path = "/v1/accounts"
 roles = ["PSP_AI"]
-respond = {{ status = 200, echo = "identity" }}
+upstream = "bank"
 
 [[route]]
 path = "/v1/payments"
 roles = ["PSP_PI"]
-respond = {{ status = 200, echo = "identity" }}
+upstream = "bank"
 
 [[route]]
 path = "/v1/funds-confirmations"
 roles = ["PSP_IC"]
-respond = {{ status = 200, echo = "identity" }}
+upstream = "bank"
 
 # Every TPP that was admitted, whatever its roles.
 [[route]]
 path = "/"
-respond = {{ status = 200, echo = "identity" }}
+upstream = "bank"
 
+# The quickstart's own bank: it answers with the fields that it was sent. Put your backend here.
+[upstream.bank]
+{servers}
 [admin]
 {admin}"#
     )

@@ -6,5 +6,6 @@ mod listener;
 mod reload;
 mod route;
 mod syntax;
+mod upstream;
 
 use bench::{Bench, GOOD};

@@ -88,7 +88,13 @@ mod tests {
     use super::*;
 
     fn prepared(directory: &str) -> Prepared {
-        Prepared { directory: directory.into(), port: 8443, admin_port: 9443, reused: false }
+        Prepared {
+            directory: directory.into(),
+            port: 8443,
+            admin_port: 9443,
+            bank_port: 10443,
+            reused: false,
+        }
     }
 
     #[test]

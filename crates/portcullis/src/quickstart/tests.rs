@@ -82,7 +82,12 @@ fn another_port_rewrites_the_configuration_alone() {
     assert!(prepare(&scratch.0, 18443).expect("a second run").reused);
     let mut after = scratch.content();
     let text = String::from_utf8(after.remove(&configuration).expect("it is there")).expect("text");
-    assert!(text.contains("\"127.0.0.1:18443\"") && text.contains("\"127.0.0.1:19443\""), "{text}");
+    assert!(
+        text.contains("\"127.0.0.1:18443\"")
+            && text.contains("\"127.0.0.1:19443\"")
+            && text.contains("\"127.0.0.1:20443\""),
+        "{text}"
+    );
     before.remove(&configuration);
     assert_eq!(after, before);
 }
@@ -113,12 +118,12 @@ fn what_is_missing_or_over_is_made_again() {
 }
 
 #[test]
-fn a_port_without_room_for_the_admin_listener_is_refused() {
+fn a_port_without_room_for_the_others_is_refused() {
     let scratch = Scratch::new("room");
-    for port in [0, 64536, u16::MAX] {
+    for port in [0, 63536, u16::MAX] {
         let refused = prepare(&scratch.0, port).expect_err("no room");
-        assert!(refused.to_string().contains("64535"), "{refused}");
+        assert!(refused.to_string().contains("63535"), "{refused}");
     }
     assert!(!Path::new(&scratch.0).exists());
-    prepare(&scratch.0, 64535).expect("the last that has room");
+    prepare(&scratch.0, 63535).expect("the last that has room");
 }

@@ -97,7 +97,7 @@ fn what_a_route_needs_is_told() {
     let bench = Bench::new();
     bench.breaks("path = \"/direct\"\n", "", "[[route]]", "route[0].path", "is missing");
     let answer = "respond = { status = 200, body = \"ok\\n\" }\n";
-    bench.breaks(answer, "", "[[route]]", "route[0].respond", "is missing");
+    bench.breaks(answer, "", "[[route]]", "route[0]", "needs `respond` or `upstream`");
 }
 
 #[test]

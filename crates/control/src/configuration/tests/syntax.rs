@@ -227,7 +227,9 @@ fn secrets_are_never_told() {
 fn documentation_names_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let text = fs::read_to_string(path).unwrap();
-    use crate::configuration::{admin, certificate, client_auth, limits, listener, log, route, runtime};
+    use crate::configuration::{
+        admin, certificate, client_auth, limits, listener, log, route, runtime, upstream,
+    };
     let keys = [
         admin::KEYS,
         certificate::KEYS,
@@ -238,6 +240,7 @@ fn documentation_names_every_key() {
         route::KEYS,
         route::RESPOND_KEYS,
         runtime::KEYS,
+        upstream::KEYS,
     ];
     for key in keys.concat() {
         let named = [format!("`{key}`"), format!("[listener.{key}]"), format!("[[listener.{key}]]")];
