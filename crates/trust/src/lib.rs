@@ -13,5 +13,7 @@ mod path_error;
 
 pub use anchors::{Anchor, AnchorError, Anchors};
 pub use eku::EkuRule;
-pub use path::{CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, Objection, TrustedPath};
+pub use path::{
+    CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
+};
 pub use path_error::{PathError, Presented};

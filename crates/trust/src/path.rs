@@ -1,8 +1,9 @@
 //! From a client's certificate to a trust anchor.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
-use portcullis_identity::{MAX_CERTIFICATE_BYTES, Thumbprint, Validity};
+use portcullis_identity::{MAX_CERTIFICATE_BYTES, TbsCertificate, Thumbprint, Validity, distinguished_name};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, VerifiedPath};
 
@@ -19,6 +20,14 @@ pub const MAX_INTERMEDIATES: usize = 8;
 /// Bytes of leaf and intermediates together. rustls takes no certificate message over 64 KiB; callers that do not
 /// come from rustls get the same bound. Over it the path is refused unread.
 pub const MAX_CHAIN_BYTES: usize = 0x1_0000;
+
+/// Intermediates up to which all are searched as they came: two at their worst, both under an anchor's name, cost five
+/// signatures for each anchor of that name. Most chains have no more, and so pay nothing for what follows.
+const SEARCHED_UNSEEN_MAX: usize = 2;
+
+/// Intermediates of one subject in a larger chain: a CA and its cross-certificate. Each more is a factor at its level
+/// of the search; eight of one name exhausted webpki's hundred signatures, some 8 ms for a client that nobody knows.
+pub const MAX_INTERMEDIATES_PER_SUBJECT: usize = 2;
 
 /// A path that was verified up to a trust anchor. Only this crate makes one.
 ///
@@ -78,7 +87,9 @@ pub struct Objection {
 impl Anchors {
     /// Finds and verifies a path from `leaf` to one of the anchors at `now`.
     ///
-    /// `intermediates` may come in any order and with certificates too many. Signatures: every algorithm that webpki
+    /// `intermediates` may come in any order and with certificates too many. Of more than two, those that are
+    /// self-issued, or that cannot be read, are passed over: a root that is presented adds nothing to the anchor, and
+    /// who changes a CA's key by a self-issued certificate must send it in a chain of two. Signatures: every algorithm that webpki
     /// supports with aws-lc-rs (RSA from 2048 bits, ECDSA on P-256, P-384 and P-521, Ed25519, ML-DSA), never SHA-1.
     ///
     /// Trust: leaf and intermediates are hostile; webpki bounds the search at 100 signatures.
@@ -110,6 +121,7 @@ impl Anchors {
         accept: impl Fn(&CandidatePath<'_>) -> Result<(), Objection>,
     ) -> Result<TrustedPath, PathError> {
         check_size(leaf, intermediates)?;
+        let searched = searched(intermediates)?;
         let diagnosis = Diagnosis { anchors: self, leaf, intermediates, eku };
         let end_entity = EndEntityCert::try_from(leaf).map_err(|error| diagnosis.explain(error))?;
         let objection = RefCell::new(None);
@@ -123,7 +135,7 @@ impl Anchors {
         let found = end_entity.verify_for_usage(
             ALL_VERIFICATION_ALGS,
             self.trust_anchors(),
-            intermediates,
+            &searched,
             now,
             eku,
             None,
@@ -174,4 +186,32 @@ fn check_size(leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -
         return Err(PathError::TooLarge { bytes: total, limit: MAX_CHAIN_BYTES });
     }
     Ok(())
+}
+
+/// What of `intermediates` webpki is given to search.
+///
+/// webpki tries every order in which names fit together, at a signature for each that arrives at an anchor's name.
+/// Self-issued certificates fit in every order, and can all be made by who wants the search to be long.
+fn searched<'c>(intermediates: &'c [CertificateDer<'_>]) -> Result<Cow<'c, [CertificateDer<'c>]>, PathError> {
+    if intermediates.len() <= SEARCHED_UNSEEN_MAX {
+        return Ok(Cow::Borrowed(intermediates));
+    }
+    // What cannot be read here could be in no path either: `trusted` reads the validity of each.
+    let issued_by_another = |der: &'c CertificateDer<'_>| {
+        let tbs = TbsCertificate::from_der(der).ok()?;
+        (tbs.subject != tbs.issuer).then(|| (tbs.subject, CertificateDer::from(&**der)))
+    };
+    let kept: Vec<_> = intermediates.iter().filter_map(issued_by_another).collect();
+    for (subject, _) in &kept {
+        let presented = kept.iter().filter(|(other, _)| other == subject).count();
+        if presented > MAX_INTERMEDIATES_PER_SUBJECT {
+            let subject = distinguished_name(subject);
+            return Err(PathError::RepeatedSubject {
+                subject: subject.unwrap_or_else(|_| "a name that cannot be read".to_owned()),
+                presented,
+                limit: MAX_INTERMEDIATES_PER_SUBJECT,
+            });
+        }
+    }
+    Ok(Cow::Owned(kept.into_iter().map(|(_, der)| der).collect()))
 }

@@ -128,6 +128,18 @@ pub enum PathError {
         /// Intermediates accepted.
         limit: usize,
     },
+    /// More intermediates bear one name than are searched.
+    #[error(
+        "{presented} of the intermediates presented are for the same subject `{subject}`; at most {limit} are accepted"
+    )]
+    RepeatedSubject {
+        /// The name, as RFC 4514 writes it.
+        subject: String,
+        /// Intermediates presented that bear it and are not self-issued.
+        presented: usize,
+        /// Intermediates accepted.
+        limit: usize,
+    },
     /// A certificate, or the whole chain, has more bytes than are looked at.
     #[error("the certificates presented have {bytes} bytes; at most {limit} are accepted")]
     TooLarge {
@@ -176,6 +188,7 @@ impl PathError {
             Self::NameConstraint => "path.name-constraint",
             Self::TooLong => "path.too-long",
             Self::TooManyCertificates { .. } => "path.too-many-certificates",
+            Self::RepeatedSubject { .. } => "path.repeated-subject",
             Self::TooLarge { .. } => "path.too-large",
             Self::TooComplex => "path.too-complex",
             Self::Distrusted => "path.distrusted",
