@@ -4,7 +4,8 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use monoio::io::{CancelHandle, Canceller};
@@ -19,9 +20,31 @@ const BACKLOG: i32 = 4096;
 /// the backlog meanwhile, and the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long an address may be taken before it counts as another process's. The kernel takes an `io_uring` down after
+/// the process that had it has exited, and until then an accept in flight keeps its listening socket: tens of
+/// milliseconds as a rule, longer where a processor is short. A service manager starts the next gate within that time.
+const RELEASE_MAX: Duration = Duration::from_secs(1);
+
+/// How often to look meanwhile.
+const RELEASE_PAUSE: Duration = Duration::from_millis(20);
+
 /// Whether some other process listens on `address` already. It must be asked before the first socket of ours is
-/// bound, since `SO_REUSEPORT` would let us share the port with it without a word.
+/// bound, since `SO_REUSEPORT` would let us share the port with it without a word; a socket that a gate has left
+/// behind would even take connections that nobody accepts. So an address that is taken is asked for again until
+/// [`RELEASE_MAX`] has passed. It blocks: for the start alone, before there is a shard.
 pub(crate) fn probe(address: SocketAddr) -> io::Result<()> {
+    let begin = Instant::now();
+    loop {
+        match bind_alone(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begin.elapsed() < RELEASE_MAX => {
+                thread::sleep(RELEASE_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn bind_alone(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())
