@@ -92,7 +92,7 @@ impl ClientHello {
                 Err((error, mut alert)) => {
                     let mut bytes = Vec::new();
                     alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
-                    crate::stream::send_last(socket, bytes).await;
+                    crate::farewell::send_last(socket, bytes).await;
                     return Err(HandshakeFailure::Tls(error));
                 }
             }
@@ -107,7 +107,7 @@ impl ClientHello {
     /// Ends the handshake for a name that is none of ours.
     pub async fn refuse_name(self) -> HandshakeFailure {
         let name = self.server_name().unwrap_or_default();
-        crate::stream::send_last(self.socket, UNRECOGNIZED_NAME.to_vec()).await;
+        crate::farewell::send_last(self.socket, UNRECOGNIZED_NAME.to_vec()).await;
         HandshakeFailure::UnknownServerName(name)
     }
 
@@ -127,7 +127,7 @@ impl ClientHello {
             Err((error, mut alert)) => {
                 let mut bytes = Vec::new();
                 alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
-                crate::stream::send_last(self.socket, bytes).await;
+                crate::farewell::send_last(self.socket, bytes).await;
                 return Err(HandshakeFailure::Tls(error));
             }
         };

@@ -8,6 +8,7 @@
 mod activity;
 mod config;
 mod failure;
+mod farewell;
 mod hello;
 mod judge;
 mod stream;

@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use hyper::rt::ReadBufCursor;
@@ -14,16 +13,11 @@ use portcullis_socket::Socket;
 use rustls::{Error as TlsError, ServerConnection};
 use rustls_pki_types::CertificateDer;
 
-use crate::{Activity, hello::Ciphertext};
+use crate::{Activity, farewell::Linger, hello::Ciphertext};
 
 /// Plaintext that rustls holds at most before it takes more ciphertext, in bytes: its own limit for a stream whose
 /// owner reads slowly.
 const PLAINTEXT_WAITING_MAX: usize = 16 * 1024;
-
-/// How long a closed connection is still read from, and how much. A socket that is closed with unread input resets
-/// the connection, and the reset overtakes the alert or answer that said why.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// A TLS stream on which the handshake has finished, for hyper or for raw bytes.
 ///
@@ -38,6 +32,7 @@ pub struct TlsStream {
     put_back: Vec<u8>,
     activity: Rc<Activity>,
     end: End,
+    failure: Option<Box<Failure>>,
 }
 
 /// How far the stream is from its end.
@@ -48,6 +43,16 @@ enum End {
     Notified,
     /// The FIN is queued or sent.
     Finished,
+    /// The socket failed, or the peer has had its time for the last words: there is nobody to say anything to.
+    Over,
+}
+
+/// What the peer sent after the handshake is not TLS. The alert that says so is the stream's last word, and its owner
+/// hears of the failure only when the peer has had its time for it: an owner such as hyper drops a stream that failed.
+#[derive(Debug)]
+struct Failure {
+    error: TlsError,
+    linger: Linger,
 }
 
 impl TlsStream {
@@ -57,7 +62,15 @@ impl TlsStream {
         ciphertext: Ciphertext,
         activity: Rc<Activity>,
     ) -> Self {
-        Self { tls: Box::new(tls), socket, ciphertext, put_back: Vec::new(), activity, end: End::Open }
+        Self {
+            tls: Box::new(tls),
+            socket,
+            ciphertext,
+            put_back: Vec::new(),
+            activity,
+            end: End::Open,
+            failure: None,
+        }
     }
 
     pub(crate) fn tls(&self) -> &ServerConnection {
@@ -88,6 +101,9 @@ impl TlsStream {
             if !self.put_back.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            if let Some(failure) = self.failure.take() {
+                return self.poll_failed(failure, cx).map(Err);
+            }
             match self.tls.reader().fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_more(cx))?,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Ok(())),
@@ -98,25 +114,49 @@ impl TlsStream {
     }
 
     /// Ends the stream: what is queued is sent, then `close_notify` and FIN; then what the peer had under way is read
-    /// and dropped for a moment, so that the last words reach it. Errors no longer matter.
+    /// and dropped for a moment, so that the last words reach it. Errors no longer matter. After an error of the socket
+    /// it does nothing at all.
     pub async fn close(mut self) {
-        let last_words = async {
-            poll_fn(|cx| self.poll_end(cx)).await?;
-            drain(&mut self.socket).await
-        };
-        let _ = monoio::time::timeout(LINGER, last_words).await;
+        if self.end == End::Over {
+            return;
+        }
+        let mut linger = Linger::begin();
+        poll_fn(|cx| self.poll_farewell(&mut linger, cx)).await;
     }
 
     /// Takes more ciphertext in and processes it.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // At the end of the stream rustls is told as well, and its reader then says whether it was a clean one.
         ready!(self.poll_ciphertext(cx))?;
-        let processed = self.process();
-        // Whatever came of it may have to be said: an alert, a key update.
+        if let Err(error) = self.process() {
+            let failure = Failure { error, linger: Linger::begin() };
+            return self.poll_failed(Box::new(failure), cx).map(Err);
+        }
+        // What came may want an answer of TLS itself: a key update.
         if self.tls.wants_write() {
             let _ = self.poll_send(cx)?;
         }
-        Poll::Ready(processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready with the error when the peer has had its time for the alert.
+    fn poll_failed(&mut self, mut failure: Box<Failure>, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let farewell = self.poll_farewell(&mut failure.linger, cx);
+        let error = failure.error.clone();
+        self.failure = Some(failure);
+        farewell.map(|()| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Ready when everything is said and the peer has closed, or has had its time.
+    fn poll_farewell(&mut self, linger: &mut Linger, cx: &mut Context<'_>) -> Poll<()> {
+        if self.end != End::Over && linger.poll_time(cx).is_pending() {
+            let last_words = ready!(self.poll_end(cx));
+            if last_words.is_ok() {
+                ready!(linger.poll_drained(&mut self.socket, cx));
+            }
+        }
+        self.end = End::Over;
+        Poll::Ready(())
     }
 
     /// Waits until there is ciphertext to process. False at the end of the stream, of which rustls is told.
@@ -125,7 +165,7 @@ impl TlsStream {
             return Poll::Ready(Ok(true));
         }
         self.socket.give_back(std::mem::take(&mut self.ciphertext).buffer);
-        let buffer = ready!(self.socket.poll_read(cx))?;
+        let buffer = ready!(self.socket.poll_read(cx)).inspect_err(|_| self.end = End::Over)?;
         if buffer.is_empty() {
             self.tls.read_tls(&mut io::empty())?;
             return Poll::Ready(Ok(false));
@@ -151,8 +191,11 @@ impl TlsStream {
     /// Sends what rustls has queued; ready when all of it is with the kernel.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            if self.end == End::Over {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
             if self.socket.is_writing() {
-                ready!(self.socket.poll_written(cx))?;
+                ready!(self.poll_written(cx))?;
                 self.activity.output_taken();
             }
             if !self.tls.wants_write() {
@@ -168,24 +211,37 @@ impl TlsStream {
 
     /// Ready when everything, `close_notify` and FIN included, is with the kernel.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.end == End::Open {
-            self.tls.send_close_notify();
-            self.end = End::Notified;
+        match self.end {
+            End::Open => {
+                self.tls.send_close_notify();
+                self.end = End::Notified;
+            }
+            End::Notified | End::Finished => {}
+            End::Over => return Poll::Ready(Ok(())),
         }
         ready!(self.poll_send(cx))?;
         if self.end == End::Notified {
             self.socket.finish();
             self.end = End::Finished;
         }
-        self.socket.poll_written(cx)
+        self.poll_written(cx)
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_written(cx).map(|written| written.inspect_err(|_| self.end = End::Over))
     }
 
     /// Encrypts by `write`; sends first where too much has gathered.
     fn poll_encrypt(
         &mut self,
         cx: &mut Context<'_>,
+        len: usize,
         write: impl Fn(&mut rustls::Writer<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        // Behind the alert nothing can be said. An error would have the owner drop the stream before the alert is heard.
+        if len == 0 || self.failure.is_some() {
+            return Poll::Ready(Ok(len));
+        }
         loop {
             let written = write(&mut self.tls.writer())?;
             if written > 0 {
@@ -231,10 +287,7 @@ impl hyper::rt::Read for TlsStream {
 
 impl hyper::rt::Write for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        self.poll_encrypt(cx, |writer| writer.write(bytes))
+        self.poll_encrypt(cx, bytes.len(), |writer| writer.write(bytes))
     }
 
     fn poll_write_vectored(
@@ -242,10 +295,8 @@ impl hyper::rt::Write for TlsStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if slices.iter().all(|slice| slice.is_empty()) {
-            return Poll::Ready(Ok(0));
-        }
-        self.poll_encrypt(cx, |writer| writer.write_vectored(slices))
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        self.poll_encrypt(cx, len, |writer| writer.write_vectored(slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -262,30 +313,96 @@ impl hyper::rt::Write for TlsStream {
     }
 }
 
-/// Sends `bytes` as the last words on a socket that has no TLS yet. Errors no longer matter.
-pub(crate) async fn send_last(mut socket: Socket, bytes: Vec<u8>) {
-    let last_words = async {
-        if !bytes.is_empty() {
-            socket.write(bytes);
-            poll_fn(|cx| socket.poll_written(cx)).await?;
-        }
-        socket.finish();
-        poll_fn(|cx| socket.poll_written(cx)).await?;
-        drain(&mut socket).await
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        io::Write as _,
+        net::{TcpListener, TcpStream},
+        sync::Arc,
+        time::Instant,
     };
-    let _ = monoio::time::timeout(LINGER, last_words).await;
-}
 
-/// Reads and drops what comes, to the end of the stream or a bound.
-async fn drain(socket: &mut Socket) -> io::Result<()> {
-    let mut drained = 0;
-    while drained < LINGER_BYTES_MAX {
-        let buffer = poll_fn(|cx| socket.poll_read(cx)).await?;
-        if buffer.is_empty() {
-            break;
+    use rustls::{
+        ServerConfig,
+        crypto::aws_lc_rs,
+        server::{ClientHello, ResolvesServerCert},
+        sign::CertifiedKey,
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct NoCertificate;
+
+    impl ResolvesServerCert for NoCertificate {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
         }
-        drained += buffer.len();
-        socket.give_back(buffer);
     }
-    Ok(())
+
+    /// A session that waits for its ClientHello: it can say goodbye as well as any.
+    fn session() -> ServerConnection {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_cert_resolver(Arc::new(NoCertificate));
+        ServerConnection::new(Arc::new(config)).unwrap()
+    }
+
+    /// The two ends of a connection of which the peer was sent something that it has not read.
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut own, _) = listener.accept().unwrap();
+        own.write_all(b"unread").unwrap();
+        own.set_nonblocking(true).unwrap();
+        (own, peer)
+    }
+
+    fn stream(own: TcpStream) -> TlsStream {
+        let socket = Socket::new(monoio::net::TcpStream::from_std(own).unwrap());
+        let activity = Rc::new(Activity::new(Rc::new(Cell::new(Instant::now()))));
+        TlsStream::new(session(), socket, Ciphertext::default(), activity)
+    }
+
+    fn block_on(test: impl Future<Output = ()>) {
+        let builder = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().enable_timer();
+        builder.build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn after_a_reset_nothing_is_said() {
+        block_on(async {
+            let (own, peer) = connection();
+            let mut stream = stream(own);
+            // Closed with unread input, so that the kernel resets the connection.
+            drop(peer);
+            let error = poll_fn(|cx| stream.poll_readable(cx)).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            let mut linger = Linger::begin();
+            poll_fn(|cx| stream.poll_farewell(&mut linger, cx)).await;
+            poll_fn(|cx| stream.poll_end(cx)).await.unwrap();
+            // Not even for the kernel to refuse.
+            assert_eq!((stream.end, stream.socket.is_writing()), (End::Over, false));
+            stream.tls.send_close_notify();
+            assert!(stream.tls.wants_write(), "close_notify was queued before");
+        });
+    }
+
+    #[test]
+    fn what_is_no_tls_is_answered_before_the_owner_hears_of_it() {
+        block_on(async {
+            let (own, mut peer) = connection();
+            let mut stream = stream(own);
+            peer.write_all(&[0xff; 64]).unwrap();
+            poll_fn(|cx| {
+                assert!(stream.poll_readable(cx).is_pending(), "the peer has not closed");
+                if stream.failure.is_some() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            drop(peer);
+            let error = poll_fn(|cx| stream.poll_readable(cx)).await.unwrap_err();
+            assert_eq!((error.kind(), stream.end), (io::ErrorKind::InvalidData, End::Over));
+        });
+    }
 }

@@ -92,6 +92,39 @@ impl TlsConnection {
         }
     }
 
+    /// As [`end`](Self::end), but drops whatever still comes before.
+    #[must_use]
+    pub fn end_after_rest(&mut self) -> Refusal {
+        loop {
+            match self.stream.read(&mut [0; 4096]) {
+                Ok(0) => return Refusal::Closed,
+                Ok(_) => {}
+                Err(error) => return error.into(),
+            }
+        }
+    }
+
+    /// Whether the gate has ended the session by a `close_notify`, once [`end`](Self::end) says that it is closed.
+    ///
+    /// # Panics
+    ///
+    /// When the session is broken.
+    #[must_use]
+    pub fn was_notified(&mut self) -> bool {
+        self.stream.conn.process_new_packets().expect("a session that is whole").peer_has_closed()
+    }
+
+    /// Queues `close_notify`; it goes out with the next bytes.
+    pub fn notify(&mut self) {
+        self.stream.conn.send_close_notify();
+    }
+
+    /// The socket beneath the session, for bytes that are no TLS.
+    #[must_use]
+    pub fn socket(&self) -> &TcpStream {
+        &self.stream.sock
+    }
+
     /// The certificate that the gate presented.
     ///
     /// # Panics
