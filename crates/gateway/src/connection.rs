@@ -71,7 +71,7 @@ impl Arrival {
             Ok((handshaken, activity, domain)) => {
                 // What was judged is what the session carries, or nothing was presented at all.
                 if handshaken.stream.peer_certificates().is_some() != judged.is_some() {
-                    return self.failed(&HandshakeFailure::Closed, judged.as_ref());
+                    return self.failed(&HandshakeFailure::Unjudged, judged.as_ref());
                 }
                 let place = (Rc::clone(&self.shard), self.listener, self.peer);
                 let session = Session::new(place, (view, domain), judged, activity)?;

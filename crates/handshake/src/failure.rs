@@ -21,6 +21,10 @@ pub enum HandshakeFailure {
     /// The server name is none of ours (RFC 6066 3).
     #[error("no certificate serves the server name {0:?}")]
     UnknownServerName(String),
+    /// The handshake ended well, but the certificate that it ended with was not judged, or the one that was judged is
+    /// not there. Ours to mend: no peer should be able to bring it about.
+    #[error("the handshake's certificate and its verdict do not belong together")]
+    Unjudged,
     /// TLS failed; the peer was told by an alert where there is one.
     #[error("{0}")]
     Tls(#[source] TlsError),
@@ -34,6 +38,7 @@ impl HandshakeFailure {
             Self::Closed => "closed",
             Self::Io(_) => "io",
             Self::UnknownServerName(_) => "unrecognized_name",
+            Self::Unjudged => "unjudged",
             Self::Tls(error) => tls_reason(error),
         }
     }
