@@ -1,6 +1,7 @@
 //! The end of a gate. On SIGTERM it takes no more connections, lets those who are being served finish, closes those who only sit
 //! there, and ends with 0; who takes too long is left behind at the end of the time set.
 
+use std::io::Write as _;
 use std::net::TcpStream;
 
 use portcullis_test_harness::{
@@ -71,4 +72,31 @@ fn who_takes_too_long_is_left_behind() {
     assert_eq!(gate.wait().code(), Some(0));
     assert_eq!(slow.end(), Refusal::Closed);
     drop(half_open);
+}
+
+#[test]
+fn a_handshake_under_way_ends_with_the_drain() {
+    let site = Site::new();
+    let client = client(&site);
+    let in_flight = |gate: &Gate| gate.metrics().sum("portcullis_tls_handshakes_in_flight", &[]);
+    // One that comes to its end is no reason to wait for the drain's.
+    let mut finishing = gate(&site, "5m");
+    let address = finishing.address("tpp");
+    let connection = client.connect_around(address, || {
+        eventually("the first half is read", || in_flight(&finishing) == 1.0);
+        finishing.terminate();
+        eventually("nobody new is taken", || TcpStream::connect(address).is_err());
+    });
+    // Whether it was closed within the handshake or behind it, it is not kept.
+    let end = connection.map_or_else(|refusal| refusal, |mut connection| connection.end());
+    assert_eq!(end, Refusal::Closed);
+    assert_eq!(finishing.wait().code(), Some(0));
+    // One that does not is left behind.
+    let mut hanging = gate(&site, "1s");
+    let mut socket = TcpStream::connect(hanging.address("tpp")).expect("the gate accepts");
+    let hello = client.hello();
+    socket.write_all(&hello[..hello.len() / 2]).expect("half a hello");
+    eventually("the first half is read", || in_flight(&hanging) == 1.0);
+    hanging.terminate();
+    assert_eq!(hanging.wait().code(), Some(0));
 }

@@ -56,6 +56,32 @@ fn anchors_come_and_go() {
     assert_eq!(own.refused(address), unknown, "the old one is not");
 }
 
+/// A handshake is judged by the rules that held when it began; what it led to is judged anew before the first answer.
+#[test]
+fn a_handshake_across_a_reload_meets_the_new_rules() {
+    let site = Site::new();
+    let foreign = Authority::foreign().expect("an authority");
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::default());
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    let address = gate.address("tpp");
+    assert_eq!(client.get(address, "/").expect("an answer").status, 200);
+    let connection = client.connect_around(address, || {
+        eventually("the first half is read", || {
+            gate.metrics().sum("portcullis_tls_handshakes_in_flight", &[]) == 1.0
+        });
+        site.write("qtsp.pem", &foreign.root_pem());
+        gate.reload();
+        eventually("the shard has the new rules", || client.get(address, "/").is_err());
+    });
+    let answer = connection.and_then(|mut connection| connection.get("/"));
+    assert!(answer.is_err(), "{answer:?}: its anchor was removed before it was through");
+    let ends = || {
+        let metrics = gate.metrics();
+        metrics.sum("portcullis_connections_closed_total", &[("reason", "no_longer_admitted")])
+    };
+    eventually("the reason is counted", || ends() == 1.0);
+}
+
 #[test]
 fn certificates_are_renewed() {
     let site = Site::new();

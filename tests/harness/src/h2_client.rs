@@ -19,12 +19,17 @@ mod frame {
     pub(super) const SETTINGS: u8 = 4;
     pub(super) const PING: u8 = 6;
     pub(super) const GOAWAY: u8 = 7;
+    pub(super) const WINDOW_UPDATE: u8 = 8;
 }
 
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-const SETTINGS_HEADER_TABLE_SIZE: [u8; 6] = [0, 1, 0, 0, 0, 0];
+/// Settings (RFC 9113 6.5.2).
+const HEADER_TABLE_SIZE: u16 = 1;
+const INITIAL_WINDOW_SIZE: u16 = 4;
+/// What both windows begin with (RFC 9113 6.9.2).
+const WINDOW_BYTES: u32 = 65_535;
 
 /// A connection that agreed on h2.
 #[derive(Debug)]
@@ -82,12 +87,44 @@ impl H2Client {
     ///
     /// When another protocol was agreed on.
     pub fn connect(client: &TlsClient, address: SocketAddr) -> Result<Self, Refusal> {
+        Self::connect_with_window(client, address, WINDOW_BYTES)
+    }
+
+    /// As [`connect`](Self::connect), and lets the gate send so many bytes of each answer, of all together as many if that is
+    /// more than what they begin with.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    ///
+    /// # Panics
+    ///
+    /// When another protocol was agreed on.
+    pub fn connect_with_window(
+        client: &TlsClient,
+        address: SocketAddr,
+        window_bytes: u32,
+    ) -> Result<Self, Refusal> {
         let mut connection = client.clone().alpn(&["h2"]).connect(address)?;
         assert_eq!(connection.alpn(), Some(&b"h2"[..]));
         connection.send(PREFACE)?;
         let mut client = Self { connection, next_stream: 1 };
-        client.send(frame::SETTINGS, 0, 0, &SETTINGS_HEADER_TABLE_SIZE)?;
+        let settings = [(HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, window_bytes)];
+        let setting = |(key, value): (u16, u32)| [&key.to_be_bytes()[..], &value.to_be_bytes()].concat();
+        client.send(frame::SETTINGS, 0, 0, &settings.map(setting).concat())?;
+        if let Some(more @ 1..) = window_bytes.checked_sub(WINDOW_BYTES) {
+            client.send(frame::WINDOW_UPDATE, 0, 0, &more.to_be_bytes())?;
+        }
         Ok(client)
+    }
+
+    /// One GET of which the answer is not waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn ask(&mut self, authority: &[u8], path: &[u8]) -> Result<(), Refusal> {
+        self.open(&get(authority, path)).map(|_| ())
     }
 
     /// One GET; `path` and `authority` go out as they are.
@@ -96,12 +133,7 @@ impl H2Client {
     ///
     /// [`H2Refusal`]
     pub fn get(&mut self, authority: &[u8], path: &[u8]) -> Result<H2Response, H2Refusal> {
-        self.request(&[
-            (b":method", b"GET"),
-            (b":scheme", b"https"),
-            (b":authority", authority),
-            (b":path", path),
-        ])
+        self.request(&get(authority, path))
     }
 
     /// One request without a body, of exactly these fields.
@@ -110,6 +142,12 @@ impl H2Client {
     ///
     /// [`H2Refusal`]
     pub fn request(&mut self, fields: &[(&[u8], &[u8])]) -> Result<H2Response, H2Refusal> {
+        let stream = self.open(fields).map_err(H2Refusal::Tls)?;
+        self.receive(stream)
+    }
+
+    /// Sends a request; returns its stream.
+    fn open(&mut self, fields: &[(&[u8], &[u8])]) -> Result<u32, Refusal> {
         let stream = self.next_stream;
         self.next_stream += 2;
         let mut block = Vec::new();
@@ -119,8 +157,14 @@ impl H2Client {
             push_string(&mut block, name);
             push_string(&mut block, value);
         }
-        self.send(frame::HEADERS, END_STREAM | END_HEADERS, stream, &block).map_err(H2Refusal::Tls)?;
-        self.receive(stream)
+        self.send(frame::HEADERS, END_STREAM | END_HEADERS, stream, &block)?;
+        Ok(stream)
+    }
+
+    /// The session beneath, for what is no frame.
+    #[must_use]
+    pub fn into_connection(self) -> TlsConnection {
+        self.connection
     }
 
     fn receive(&mut self, stream: u32) -> Result<H2Response, H2Refusal> {
@@ -163,6 +207,10 @@ impl H2Client {
         bytes.extend_from_slice(payload);
         self.connection.send(&bytes)
     }
+}
+
+fn get<'a>(authority: &'a [u8], path: &'a [u8]) -> [(&'a [u8], &'a [u8]); 4] {
+    [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority), (b":path", path)]
 }
 
 struct Frame {

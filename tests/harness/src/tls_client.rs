@@ -165,6 +165,29 @@ impl TlsClient {
         Self::finish(session, socket)
     }
 
+    /// As [`connect`](Self::connect), with `meanwhile` after the first half of the ClientHello.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn connect_around(
+        &self,
+        address: SocketAddr,
+        meanwhile: impl FnOnce(),
+    ) -> Result<TlsConnection, Refusal> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        socket.set_nodelay(true)?;
+        let mut session = self.session();
+        let mut hello = Vec::new();
+        session.write_tls(&mut hello)?;
+        let (first, second) = hello.split_at(hello.len() / 2);
+        socket.write_all(first)?;
+        meanwhile();
+        socket.write_all(second)?;
+        Self::finish(session, socket)
+    }
+
     /// The bytes of a ClientHello, for connections that go no further.
     ///
     /// # Panics

@@ -114,9 +114,21 @@ impl TlsConnection {
         self.stream.conn.process_new_packets().expect("a session that is whole").peer_has_closed()
     }
 
-    /// Queues `close_notify`; it goes out with the next bytes.
-    pub fn notify(&mut self) {
+    /// Sends `close_notify` and these bytes behind it, as they are, in one segment.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    ///
+    /// # Panics
+    ///
+    /// When the session cannot end.
+    pub fn notify_and_go_on(&mut self, behind: &[u8]) -> Result<(), Refusal> {
         self.stream.conn.send_close_notify();
+        let mut bytes = Vec::new();
+        self.stream.conn.write_tls(&mut bytes).expect("a vector takes everything");
+        bytes.extend_from_slice(behind);
+        Ok(self.stream.sock.write_all(&bytes)?)
     }
 
     /// The socket beneath the session, for bytes that are no TLS.
