@@ -58,6 +58,19 @@ pub(crate) enum Kx {
     X25519mlkem768,
 }
 
+/// The cipher of a suite that is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cipher {
+    /// AES-128 in GCM
+    #[value(name = "aes128gcm")]
+    Aes128Gcm,
+    /// AES-256 in GCM
+    #[value(name = "aes256gcm")]
+    Aes256Gcm,
+    /// `ChaCha20` with Poly1305
+    Chacha20poly1305,
+}
+
 /// The kernel interface that carries the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Io {
@@ -153,6 +166,9 @@ pub(crate) struct SessionArguments {
     /// Key exchange groups to offer, preferred first
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kx::X25519])]
     pub(crate) kx: Vec<Kx>,
+    /// Ciphers to offer, preferred first
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Cipher::Aes256Gcm, Cipher::Aes128Gcm, Cipher::Chacha20poly1305])]
+    pub(crate) cipher: Vec<Cipher>,
     /// Core to run on
     #[arg(long)]
     pub(crate) core: Option<usize>,
@@ -191,11 +207,12 @@ mod tests {
     fn lists_are_read_in_order() {
         let arguments = parse(
             "loadtest handshake --target 127.0.0.1:1 --sni a --insecure --count 3 --kx secp384r1,x25519 \
-             --server-pid 3,4 --server-pid 5 --tls 1.2",
+             --cipher aes128gcm,aes256gcm --server-pid 3,4 --server-pid 5 --tls 1.2",
         )
         .unwrap();
         let Command::Handshake(load) = arguments.command else { panic!("handshake was asked for") };
         assert_eq!(load.session.kx, [Kx::Secp384r1, Kx::X25519]);
+        assert_eq!(load.session.cipher, [Cipher::Aes128Gcm, Cipher::Aes256Gcm]);
         assert_eq!(load.session.server_pid, [3, 4, 5]);
         assert_eq!(load.session.tls, Tls::V12);
         assert_eq!((load.count, load.connections, load.session.expect_status), (3, 1, 200));

@@ -10,14 +10,19 @@ use rustls::crypto::{SupportedKxGroup, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
+};
 
-use crate::arguments::{Kx, SessionArguments, Tls};
+use crate::arguments::{Cipher, Kx, SessionArguments, Tls};
 
 /// Reads the files that the arguments name. Nothing is resumed: every handshake is a full one.
 pub(crate) fn build(session: &SessionArguments) -> Result<Arc<ClientConfig>> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = session.kx.iter().map(|kx| kx_group(*kx)).collect();
+    let suites = provider.cipher_suites.clone();
+    provider.cipher_suites = session.cipher.iter().flat_map(|cipher| suites_with(*cipher, &suites)).collect();
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[version(session.tls)])
@@ -51,6 +56,18 @@ fn kx_group(kx: Kx) -> &'static dyn SupportedKxGroup {
         Kx::Secp384r1 => aws_lc_rs::kx_group::SECP384R1,
         Kx::X25519mlkem768 => aws_lc_rs::kx_group::X25519MLKEM768,
     }
+}
+
+/// The suites of a cipher, of both TLS versions; rustls offers those of the version that was asked for.
+fn suites_with(cipher: Cipher, suites: &[SupportedCipherSuite]) -> Vec<SupportedCipherSuite> {
+    let name = match cipher {
+        Cipher::Aes128Gcm => "AES_128_GCM",
+        Cipher::Aes256Gcm => "AES_256_GCM",
+        Cipher::Chacha20poly1305 => "CHACHA20_POLY1305",
+    };
+    let has_cipher =
+        |suite: &SupportedCipherSuite| suite.suite().as_str().is_some_and(|suite| suite.contains(name));
+    suites.iter().copied().filter(has_cipher).collect()
 }
 
 fn roots(file: &Path) -> Result<RootCertStore> {

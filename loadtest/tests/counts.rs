@@ -37,6 +37,18 @@ fn tls_1_2_and_other_groups_are_what_is_offered() {
 }
 
 #[test]
+fn a_cipher_that_is_asked_for_is_the_one_that_is_used() {
+    let server = Server::start(Behaviour::Answer(OK));
+    for (cipher, suite) in [("aes128gcm", "TLS_AES_128_GCM_SHA256"), ("aes256gcm", "TLS_AES_256_GCM_SHA384")]
+    {
+        let outcome = server.load("handshake", &["--count", "2", "--cipher", cipher]);
+        assert_eq!(outcome.report["cipher_suite"], suite, "{}", outcome.stderr);
+    }
+    let outcome = server.load("handshake", &["--count", "2", "--cipher", "chacha20poly1305", "--tls", "1.2"]);
+    assert_eq!(outcome.report["cipher_suite"], "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
+}
+
+#[test]
 fn requests_share_connections() {
     let server = Server::start(Behaviour::Answer(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
