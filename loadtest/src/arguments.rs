@@ -1,5 +1,6 @@
 //! The command line as written. `plan` turns it into what the program runs on.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Request(LoadArguments),
     /// Server memory for connections that are held and say nothing
     Idle(IdleArguments),
+    /// The server behind a gate: small answers or large ones over connections that are kept, and counts of both
+    Backend(BackendArguments),
 }
 
 /// How the result is written.
@@ -130,6 +133,26 @@ pub(crate) struct IdleArguments {
     /// Connections opened and closed before the first reading of the server's memory
     #[arg(long, default_value_t = 0)]
     pub(crate) warmup: u64,
+}
+
+/// Options of `backend`.
+#[derive(Debug, Args)]
+pub(crate) struct BackendArguments {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Core to run on
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+    /// Field without which a request is counted and answered 400
+    #[arg(long)]
+    pub(crate) require_field: Option<String>,
+    /// Kernel interface
+    #[arg(long, value_enum, default_value_t = Io::Auto)]
+    pub(crate) io: Io,
+    /// Allow an address that is not a loopback address
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
 }
 
 /// Options of everything that speaks to a server.

@@ -7,6 +7,7 @@
 
 mod answer;
 mod arguments;
+mod backend;
 mod chunked;
 mod client_config;
 mod connection;
@@ -46,6 +47,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Handshake(load) => print(&load::handshake::run(&load)?, load.session.format),
         Command::Request(load) => print(&load::request::run(&load)?, load.session.format),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
+        Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
