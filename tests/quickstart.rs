@@ -86,7 +86,8 @@ fn every_printed_line_comes_true() {
     let noroles = commands.iter().find(|(promise, _)| promise.contains("noroles")).expect("it was there");
     let got = paste(place.path(), &noroles.1, "");
     assert!(got.body.contains("psd2.no-role"), "{got:?}");
-    let aisp = commands.iter().find(|(promise, _)| promise.contains("aisp /v1/accounts")).expect("it was there");
+    let aisp =
+        commands.iter().find(|(promise, _)| promise.contains("aisp /v1/accounts")).expect("it was there");
     let got = paste(place.path(), &aisp.1, "-H 'Portcullis-TPP-Roles: PSP_PI'");
     assert!(got.body.contains("\"portcullis-tpp-roles\":\"PSP_AI\""), "the bank is told the truth: {got:?}");
 }
