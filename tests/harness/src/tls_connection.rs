@@ -114,7 +114,7 @@ impl TlsConnection {
         self.stream.conn.process_new_packets().expect("a session that is whole").peer_has_closed()
     }
 
-    /// Sends `close_notify` and these bytes behind it, as they are, in one segment.
+    /// Sends these bytes, `close_notify` and others behind it as they are, in one write.
     ///
     /// # Errors
     ///
@@ -123,10 +123,14 @@ impl TlsConnection {
     /// # Panics
     ///
     /// When the session cannot end.
-    pub fn notify_and_go_on(&mut self, behind: &[u8]) -> Result<(), Refusal> {
+    pub fn notify_and_go_on(&mut self, before: &[u8], behind: &[u8]) -> Result<(), Refusal> {
+        self.stream.conn.set_buffer_limit(None);
+        self.stream.conn.writer().write_all(before)?;
         self.stream.conn.send_close_notify();
         let mut bytes = Vec::new();
-        self.stream.conn.write_tls(&mut bytes).expect("a vector takes everything");
+        while self.stream.conn.wants_write() {
+            self.stream.conn.write_tls(&mut bytes).expect("a vector takes everything");
+        }
         bytes.extend_from_slice(behind);
         Ok(self.stream.sock.write_all(&bytes)?)
     }
