@@ -21,4 +21,6 @@ pub use config::UpstreamConfig;
 pub use error::UpstreamError;
 pub use exchange::ResponseBody;
 pub use request::{BodyFraming, OutgoingRequest, RequestBody, TrailerRule, is_hop_by_hop};
+#[doc(hidden)]
+pub use response::read_answer_fields;
 pub use upstream::Upstream;
