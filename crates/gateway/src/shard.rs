@@ -219,6 +219,10 @@ pub enum ShardError {
 }
 
 async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardError> {
+    // Each thread has its own generator of random numbers. To gather its seed takes some ten milliseconds, which no
+    // client shall wait for.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.secure_random.fill(&mut [0]).map_err(|_| io::Error::other("there is no randomness"))?;
     let plan = start.plan.load_full();
     let listeners = plan.listeners.iter().map(|listener| {
         let metrics = Rc::new(ListenerMetrics::register(&listener.name, start.number));
