@@ -87,17 +87,36 @@ pub(crate) struct Session {
     valid_until: Cell<i64>,
     chain: Option<PeerChain>,
     in_flight: Cell<usize>,
+    /// Those of them for which the client waits for us, or for the upstream.
+    owed: Cell<usize>,
     /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
     identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
 }
 
 /// A request that has not come to its end: its answer, or its body, is under way.
 #[derive(Debug)]
-pub(crate) struct InFlight(Rc<Session>);
+pub(crate) struct InFlight {
+    session: Rc<Session>,
+    /// Whether the next move is ours or the upstream's.
+    is_owed: bool,
+}
+
+impl InFlight {
+    /// Says whose move is next. The client's time to make its own counts from then.
+    pub(crate) fn set_owed(&mut self, is_owed: bool) {
+        let owed = &self.session.owed;
+        if is_owed != self.is_owed {
+            owed.set(if is_owed { owed.get() + 1 } else { owed.get() - 1 });
+            self.is_owed = is_owed;
+        }
+        self.session.activity.moved();
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let session = &self.0;
+        self.set_owed(false);
+        let session = &self.session;
         session.in_flight.set(session.in_flight.get() - 1);
         if session.in_flight.get() == 0 {
             // What came in meanwhile was of its body.
@@ -138,6 +157,7 @@ impl Session {
             valid_until: Cell::new(valid_until),
             chain,
             in_flight: Cell::new(0),
+            owed: Cell::new(0),
             identity_lines: RefCell::default(),
         }))
     }
@@ -177,7 +197,8 @@ impl Session {
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
         self.activity.request();
         self.in_flight.set(self.in_flight.get() + 1);
-        InFlight(Rc::clone(self))
+        self.owed.set(self.owed.get() + 1);
+        InFlight { session: Rc::clone(self), is_owed: true }
     }
 
     /// The field lines that say who the client is. The grant is the proof that it may pass.
@@ -217,12 +238,18 @@ impl Session {
             } else if is_between && !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
                 // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
                 Some(Closed::HeadTimeout)
-            } else if is_between && self.idle() >= limits.idle_timeout {
+            } else if self.is_idle(is_h2) && self.idle() >= limits.idle_timeout {
                 Some(Closed::Idle)
             } else {
                 None
             }
         })
+    }
+
+    /// Whether only the client can move. On h2 that may be with answers under way, for which its window has no room; with
+    /// HTTP/1.1 those stall.
+    fn is_idle(&self, is_h2: bool) -> bool {
+        if is_h2 { self.owed.get() == 0 } else { self.in_flight.get() == 0 }
     }
 
     /// Whether nothing is under way and no request came for `time`.

@@ -417,7 +417,8 @@ pub fn parse_length(value: &[u8]) -> Result<u64, HeadRefusal> {
         .ok_or(HeadRefusal::ContentLength)
 }
 
-fn is_token(bytes: &[u8]) -> bool {
+/// Whether this is a token (RFC 9110 5.6.2), as field names are.
+pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| TCHAR[usize::from(*byte)])
 }
 

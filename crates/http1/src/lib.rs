@@ -8,4 +8,4 @@ mod chunk;
 mod head;
 
 pub use chunk::{Chunk, ChunkStep};
-pub use head::{Framing, HeadEnd, HeadLimits, HeadRefusal, parse_length, scan, scan_trailers};
+pub use head::{Framing, HeadEnd, HeadLimits, HeadRefusal, is_token, parse_length, scan, scan_trailers};

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     io,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -87,10 +87,7 @@ impl Connection {
 
     /// Whether the server has neither closed it nor said something that nobody asked for.
     pub(crate) fn is_fresh(&mut self) -> bool {
-        match self.socket.poll_read(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => true,
-            Poll::Ready(_) => false,
-        }
+        self.socket.poll_read(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     pub(crate) fn has_rested_for(&self, time: Duration, now: Instant) -> bool {

@@ -27,43 +27,43 @@ impl Upstream {
         request: &mut OutgoingRequest,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
         let started = Instant::now();
-        let outcome = match self.attempt(request, true).await {
-            Err((error, true)) if error.is_closed() && request.is_idempotent && request.body.is_none() => {
-                self.metrics.retries.increment(1);
-                self.attempt(request, false).await
-            }
-            outcome => outcome,
-        };
-        match outcome {
-            Ok(response) => {
-                self.metrics.answered(started.elapsed());
-                Ok(response)
-            }
-            Err((error, _)) => {
-                self.metrics.failed(error.code());
-                Err(error)
-            }
+        // Only what may be sent again has to be kept, and only a connection of the pool can call for it.
+        let mut spare = None;
+        let mut outcome = self.attempt(request, true, &mut spare).await;
+        if let (Err(error), Some(head)) = (&outcome, spare)
+            && error.is_closed()
+        {
+            self.metrics.retries.increment(1);
+            request.head = head;
+            outcome = self.attempt(request, false, &mut None).await;
         }
+        match &outcome {
+            Ok(_) => self.metrics.answered(started.elapsed()),
+            Err(error) => self.metrics.failed(error.code()),
+        }
+        outcome
     }
 
-    /// One try. The error says whether it was over a connection of the pool.
+    /// One try, over a connection of the pool if that is allowed. In `spare` stays the head of a request that may be sent
+    /// again.
     async fn attempt(
         self: &Rc<Self>,
         request: &mut OutgoingRequest,
-        allow_reuse: bool,
-    ) -> Result<Response<ResponseBody>, (UpstreamError, bool)> {
-        let connection = self.connect(allow_reuse).await.map_err(|error| (error, false))?;
-        let is_reused = connection.is_reused;
-        // Only what may be sent again has to be kept.
-        let may_repeat = is_reused && request.is_idempotent && request.body.is_none();
-        let head = if may_repeat { request.head.clone() } else { std::mem::take(&mut request.head) };
+        reuse_allowed: bool,
+        spare: &mut Option<Vec<u8>>,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let connection = self.connect(reuse_allowed).await?;
+        let head = std::mem::take(&mut request.head);
         let body = request.body.take();
+        if connection.is_reused && request.is_idempotent && body.is_none() {
+            *spare = Some(head.clone());
+        }
         let mut relay = Relay::start(Rc::clone(self), connection, head, body, request.is_head);
         match poll_fn(|cx| relay.poll_head(cx)).await {
             Ok(head) => Ok(respond(head, relay)),
             Err(error) => {
                 request.body = relay.finish();
-                Err((error, is_reused))
+                Err(error)
             }
         }
     }

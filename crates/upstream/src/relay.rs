@@ -31,6 +31,8 @@ pub(crate) struct Relay {
     upload: Upload,
     is_head: bool,
     keep_alive: bool,
+    /// Whether the last poll ended in a wait, whose time counts from then.
+    is_waiting: bool,
     /// What came and was not used.
     received: Bytes,
     body: AnswerBody,
@@ -73,6 +75,7 @@ impl Relay {
             upload: body.map_or(Upload::Written, Upload::Body),
             is_head,
             keep_alive: false,
+            is_waiting: true,
             received: Bytes::new(),
             body: AnswerBody::Head { end: HeadEnd::new(), partial: Vec::new(), interim: 0 },
         }
@@ -100,6 +103,8 @@ impl Relay {
         });
         loop {
             if let Some(frame) = self.decode().transpose() {
+                // Until the client has taken it nobody waits for the server.
+                self.is_waiting = false;
                 return Poll::Ready(Some(frame));
             }
             if matches!(self.body, AnswerBody::Done) {
@@ -287,7 +292,7 @@ impl Relay {
             (Upload::Body(body), Waiting::Client) => body.stall_timeout,
             _ => self.upstream.config().response_timeout,
         };
-        if moved {
+        if moved || !std::mem::replace(&mut self.is_waiting, true) {
             self.connection.alarm.set(Instant::now() + timeout);
         }
         ready!(self.connection.alarm.poll(cx));

@@ -143,7 +143,9 @@ fn encode(
 
 fn append_fields(fields: &HeaderMap, rule: &dyn TrailerRule, out: &mut Vec<u8>) {
     for (name, value) in fields {
-        if is_hop_by_hop(name.as_str()) || !rule.passes(name.as_str()) {
+        // A field that frames or routes may not come after the judgement (RFC 9110 6.5.1).
+        let frames = matches!(name.as_str(), "content-length" | "host");
+        if frames || is_hop_by_hop(name.as_str()) || !rule.passes(name.as_str()) {
             continue;
         }
         out.extend_from_slice(name.as_str().as_bytes());

@@ -52,8 +52,24 @@ impl OutgoingBody {
         if remainder.holds_end && status.as_u16() >= 400 {
             remainder.timeout = Remainder::ERROR_HOLD;
         }
+        remainder.in_flight.set_owed(false);
         self.remainder = Some(remainder);
         self
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        let frame = match &mut self.source {
+            Source::Own(bytes) if bytes.is_empty() => None,
+            Source::Own(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Relayed(body) => ready!(Pin::new(body).poll_frame(cx)),
+        };
+        if frame.is_none()
+            && let Some(remainder) = self.hold()
+        {
+            ready!(remainder.poll_discard(cx));
+            remainder.body = None;
+        }
+        Poll::Ready(frame)
     }
 
     /// What delays the end: an unread body on h2.
@@ -77,18 +93,11 @@ impl Body for OutgoingBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
-        let frame = match &mut self.source {
-            Source::Own(bytes) if bytes.is_empty() => None,
-            Source::Own(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Source::Relayed(body) => ready!(Pin::new(body).poll_frame(cx)),
-        };
-        if frame.is_none()
-            && let Some(remainder) = self.hold()
-        {
-            ready!(remainder.poll_discard(cx));
-            remainder.body = None;
+        let frame = self.poll_next(cx);
+        if let Some(remainder) = &mut self.remainder {
+            remainder.in_flight.set_owed(frame.is_pending());
         }
-        Poll::Ready(frame)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,7 +135,7 @@ impl Drop for OutgoingBody {
 /// What is left of a request.
 #[derive(Debug)]
 pub(crate) struct Remainder {
-    _in_flight: InFlight,
+    in_flight: InFlight,
     version: Version,
     /// What of the body nobody reads.
     body: Option<Incoming>,
@@ -148,7 +157,7 @@ impl Remainder {
     /// Of a request that is under way.
     pub(crate) const fn new(in_flight: InFlight, version: Version, timeout: Duration) -> Self {
         let (body, timer) = (None, None);
-        Self { _in_flight: in_flight, version, body, timeout, timer, discarded: 0, holds_end: false }
+        Self { in_flight, version, body, timeout, timer, discarded: 0, holds_end: false }
     }
 
     /// With a body that nobody reads.

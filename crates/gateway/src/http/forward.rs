@@ -54,8 +54,9 @@ pub(crate) fn outgoing(
 ) -> OutgoingRequest {
     let framing = match body.size_hint().exact() {
         _ if body.is_end_stream() => None,
+        // An h2 stream that announced nothing and has not ended may yet send something, which makes it malformed.
+        Some(0) | None => Some(BodyFraming::Chunked),
         Some(length) => Some(BodyFraming::Length(length)),
-        None => Some(BodyFraming::Chunked),
     };
     match framing {
         Some(BodyFraming::Length(length)) => {
@@ -80,17 +81,16 @@ pub(crate) fn outgoing(
 }
 
 fn push_fields(fields: &HeaderMap, hand_off: &HandOff, head: &mut Vec<u8>) {
-    let nominated: Vec<&str> = fields
+    let nominated: Vec<&[u8]> = fields
         .get_all(header::CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').map(str::trim))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
         .collect();
     let mut has_cookie = false;
     for (name, value) in fields {
-        let is_ours = [header::HOST, header::CONTENT_LENGTH, header::EXPECT].contains(name);
-        let is_nominated = || nominated.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()));
-        if is_ours || hand_off.strips(name.as_str()) || is_nominated() {
+        let is_nominated =
+            || nominated.iter().any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        if hand_off.strips(name.as_str()) || is_nominated() {
             continue;
         }
         if name == header::COOKIE {

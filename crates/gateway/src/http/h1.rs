@@ -40,8 +40,8 @@ pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed
             break closed;
         }
     };
-    // Who does not take what it is sent gets no more of it.
-    if closed != Closed::Stalled {
+    // Who does not take what it is sent gets no more of it, and an answer that broke off must not look as if it had ended.
+    if !matches!(closed, Closed::Stalled | Closed::Failed) {
         Box::pin(stream.close()).await;
     }
     closed

@@ -21,8 +21,8 @@ impl HandOff {
         Self { fields, strip }
     }
 
-    /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection,
-    /// or a backend could take it for the gate's own word.
+    /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection, the
+    /// gate writes it anew, or a backend could take it for the gate's own word.
     pub(crate) fn strips(&self, name: &str) -> bool {
         // Servers that make variables of names (CGI, RFC 3875 4.1.18) cannot tell `_` from `-`.
         if name.contains('_') {
@@ -192,6 +192,10 @@ mod tests {
             "connection",
             "proxy_connection",
             "transfer_encoding",
+            "content-length",
+            "content_length",
+            "host",
+            "expect",
             "x-internal-user",
             "x_internal_",
             "x-user",

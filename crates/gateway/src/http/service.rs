@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, service::Service};
-use portcullis_http1::HeadRefusal;
+use portcullis_http1::{HeadRefusal, is_token};
 use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
 use portcullis_telemetry::{AccessRecord, Refused};
 use portcullis_upstream::{OutgoingRequest, Upstream};
@@ -46,6 +46,8 @@ impl Service<Request<Incoming>> for RequestService {
 }
 
 /// An answer on its way.
+// hyper keeps one a connection, in room of its own: a box would be an allocation a request for nothing.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Answering {
     /// The gate's own.
     Own(Ready<Result<Response<OutgoingBody>, Infallible>>),
@@ -65,6 +67,7 @@ impl Future for Answering {
 }
 
 /// What becomes of a request that was granted.
+#[allow(clippy::large_enum_variant)] // It lives for a moment, on the stack.
 enum Granted {
     Answer(Response<OutgoingBody>),
     /// To the upstream of that index, with this head so far.
@@ -133,6 +136,12 @@ impl Session {
         if !self.with_domain(|domain| domain.serves(host.as_str())) {
             let detail = "this connection was not made for that host: connect with its name as SNI";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.misdirected", detail));
+        }
+        // The parser of h2 takes names that HTTP/1.1 does not have; heads of HTTP/1.1 were scanned.
+        let is_h2 = request.version() >= Version::HTTP_2;
+        if is_h2 && !request.headers().keys().all(|name| is_token(name.as_str().as_bytes())) {
+            let refusal = HeadRefusal::FieldName;
+            return Err(Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.to_string()));
         }
         match *request.method() {
             Method::CONNECT => {
