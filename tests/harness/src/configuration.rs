@@ -1,5 +1,7 @@
 //! The configuration of a gate under test, as text that a test changes in one place.
 
+use std::net::SocketAddr;
+
 /// The parts of a configuration file, each as the lines that stand there. The default is a gate with one shard, one listener on
 /// a port of the kernel's choice, certificates required under profile `x509`, one open route, and an admin listener.
 #[derive(Clone, Debug)]
@@ -46,6 +48,22 @@ impl Configuration {
         Self::default()
             .client_auth("mode = \"required\"\nprofile = \"psd2\"\nanchors = [\"qtsp.pem\"]")
             .routes(&routes.concat())
+    }
+
+    /// Profile `psd2`, and one route that leads every TPP with the role `PSP_AI` to the upstream `bank`: these servers, and these
+    /// further lines.
+    #[must_use]
+    pub fn passing_on(servers: &[SocketAddr], lines: &str) -> Self {
+        Self::psd2()
+            .routes("[[route]]\npath = \"/\"\nroles = [\"PSP_AI\"]\nupstream = \"bank\"")
+            .and(&Self::upstream("bank", servers, lines))
+    }
+
+    /// The table of an upstream, for [`and`](Self::and).
+    #[must_use]
+    pub fn upstream(name: &str, servers: &[SocketAddr], lines: &str) -> String {
+        let servers: Vec<_> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+        format!("[upstream.{name}]\nservers = [{}]\n{lines}\n", servers.join(", "))
     }
 
     /// These lines in `[runtime]`.

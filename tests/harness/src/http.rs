@@ -22,14 +22,7 @@ impl Response {
     ///
     /// What the stream says, or [`io::ErrorKind::InvalidData`] for what is no answer.
     pub fn read(stream: &mut impl Read, ahead: &mut Vec<u8>) -> io::Result<Self> {
-        let head_end = loop {
-            if let Some(at) = find(ahead, b"\r\n\r\n") {
-                break at + 4;
-            }
-            more(stream, ahead)?;
-        };
-        let head: Vec<u8> = ahead.drain(..head_end).collect();
-        let mut response = Self::parse_head(&head)?;
+        let mut response = Self::read_head(stream, ahead)?;
         response.body = match response.header("transfer-encoding") {
             Some("chunked") => read_chunks(stream, ahead)?,
             _ => {
@@ -39,6 +32,22 @@ impl Response {
             }
         };
         Ok(response)
+    }
+
+    /// Reads the head of an answer and nothing of its body.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_head(stream: &mut impl Read, ahead: &mut Vec<u8>) -> io::Result<Self> {
+        let head_end = loop {
+            if let Some(at) = find(ahead, b"\r\n\r\n") {
+                break at + 4;
+            }
+            more(stream, ahead)?;
+        };
+        let head: Vec<u8> = ahead.drain(..head_end).collect();
+        Self::parse_head(&head)
     }
 
     /// The first field of this name (in lower case).
@@ -109,8 +118,8 @@ pub(crate) fn read_exactly(
     Ok(ahead.drain(..length).collect())
 }
 
-fn more(stream: &mut impl Read, ahead: &mut Vec<u8>) -> io::Result<()> {
-    let mut buffer = [0; 4096];
+pub(crate) fn more(stream: &mut impl Read, ahead: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
     match stream.read(&mut buffer)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         count => {

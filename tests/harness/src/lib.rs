@@ -4,9 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
 mod client_identity;
 mod command;
 mod configuration;
+mod exchange;
+mod full_listener;
 mod gate;
 mod h2_client;
 mod http;
@@ -14,13 +17,17 @@ mod log;
 mod metrics;
 mod patience;
 mod process;
+mod received;
 mod scratch;
 mod site;
 mod tls_client;
 mod tls_connection;
 
+pub use backend::{Backend, Next};
 pub use command::{Curl, OpenSsl, available};
 pub use configuration::Configuration;
+pub use exchange::Exchange;
+pub use full_listener::FullListener;
 pub use gate::Gate;
 pub use h2_client::{H2Client, H2Refusal, H2Response};
 pub use http::Response;
@@ -28,6 +35,7 @@ pub use log::{Log, Record};
 pub use metrics::Metrics;
 pub use patience::{DEADLINE, eventually};
 pub use process::{ProcessView, allow_descriptors};
+pub use received::Received;
 pub use rustls::{AlertDescription, SignatureScheme};
 pub use scratch::Scratch;
 pub use site::{HOST, Site};

@@ -65,6 +65,19 @@ impl ProcessView {
         line.trim_end_matches("kB").trim().parse().expect("a number of kB")
     }
 
+    /// Resident set size, in kibibytes.
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    #[must_use]
+    pub fn rss_kib(&self) -> u64 {
+        let text = self.read("status");
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells the RSS");
+        line.trim_end_matches("kB").trim().parse().expect("a number of kB")
+    }
+
     /// Processor time used so far by all threads, in clock ticks (1/100 s on Linux).
     ///
     /// # Panics

@@ -1,10 +1,13 @@
 //! An established TLS session, and how it can end.
 
 use std::fmt;
+use std::io::ErrorKind::WouldBlock;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_socket_linger;
 use rustls::{AlertDescription, ClientConnection, StreamOwned};
 use rustls_pki_types::CertificateDer;
 
@@ -47,7 +50,69 @@ impl TlsConnection {
     ///
     /// [`Refusal`]
     pub fn receive(&mut self) -> Result<Response, Refusal> {
-        Ok(Response::read(&mut self.stream, &mut self.ahead)?)
+        Ok(Response::read(&mut Incoming(&mut self.stream), &mut self.ahead)?)
+    }
+
+    /// Reads the head of an answer of HTTP/1.1: all there is of one to HEAD.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn receive_head(&mut self) -> Result<Response, Refusal> {
+        Ok(Response::read_head(&mut Incoming(&mut self.stream), &mut self.ahead)?)
+    }
+
+    /// Sends and listens at once, for as long as it takes to send all, to hear a first byte, or to see nothing move for
+    /// `patience`. How many bytes went out, or into the buffer of the session, which is 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    ///
+    /// # Panics
+    ///
+    /// When the socket is gone.
+    pub fn send_and_listen(&mut self, bytes: &[u8], patience: Duration) -> Result<usize, Refusal> {
+        self.stream.sock.set_nonblocking(true).expect("a socket can be asked");
+        let result = self.pump(bytes, patience);
+        self.stream.sock.set_nonblocking(false).expect("a socket can be asked");
+        Ok(result?)
+    }
+
+    fn pump(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
+        let patience = Timespec::try_from(patience).expect("a test waits for seconds");
+        let mut sent = 0;
+        loop {
+            let StreamOwned { conn, sock } = &mut self.stream;
+            sent += conn.writer().write(&bytes[sent..])?;
+            match write_what_fits(conn, sock) {
+                Ok(()) if sent == bytes.len() => return Ok(sent),
+                Err(error) if error.kind() == WouldBlock => {}
+                // What the gate said before it closed is still to be read.
+                Err(_) => return self.read_what_came().map(|()| sent),
+                Ok(()) => continue,
+            }
+            let mut polled = [PollFd::new(sock, PollFlags::IN | PollFlags::OUT)];
+            if poll(&mut polled, Some(&patience))? == 0 {
+                return Ok(sent);
+            }
+            match self.read_what_came() {
+                Err(error) if error.kind() == WouldBlock => {}
+                result => return result.map(|()| sent),
+            }
+        }
+    }
+
+    fn read_what_came(&mut self) -> io::Result<()> {
+        crate::http::more(&mut Incoming(&mut self.stream), &mut self.ahead)
+    }
+
+    /// Reads to the end of the connection: what came, and whether it ended by the word of the gate (`close_notify`) rather than by
+    /// being cut.
+    pub fn rest(&mut self) -> (Vec<u8>, bool) {
+        let mut bytes = std::mem::take(&mut self.ahead);
+        let ended = Incoming(&mut self.stream).read_to_end(&mut bytes);
+        (bytes, ended.is_ok())
     }
 
     /// Sends a request, byte by byte as given, and reads its answer.
@@ -75,7 +140,28 @@ impl TlsConnection {
     ///
     /// [`Refusal`]
     pub fn read_exactly(&mut self, length: usize) -> Result<Vec<u8>, Refusal> {
-        Ok(crate::http::read_exactly(&mut self.stream, &mut self.ahead, length)?)
+        Ok(crate::http::read_exactly(&mut Incoming(&mut self.stream), &mut self.ahead, length)?)
+    }
+
+    /// The next bytes, which stay there to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub(crate) fn peek(&mut self, length: usize) -> Result<&[u8], Refusal> {
+        while self.ahead.len() < length {
+            self.read_what_came()?;
+        }
+        Ok(&self.ahead[..length])
+    }
+
+    /// Resets the connection.
+    ///
+    /// # Panics
+    ///
+    /// When the socket is gone.
+    pub fn reset(self) {
+        set_socket_linger(&self.stream.sock, Some(Duration::ZERO)).expect("a socket can be asked");
     }
 
     /// Reads until the gate ends the connection, and says how.
@@ -166,6 +252,31 @@ impl TlsConnection {
     pub fn set_read_timeout(&self, timeout: Duration) {
         self.stream.sock.set_read_timeout(Some(timeout)).expect("a socket takes a timeout");
     }
+}
+
+/// What the gate sends, whatever has become of what is sent to it: a stream of rustls first writes what it still has to, and an
+/// answer that came before a body was taken would be lost.
+struct Incoming<'a>(&'a mut StreamOwned<ClientConnection, TcpStream>);
+
+impl io::Read for Incoming<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut *self.0;
+        loop {
+            match conn.reader().read(buffer) {
+                Err(error) if error.kind() == WouldBlock => {}
+                result => return result,
+            }
+            conn.read_tls(sock)?;
+            conn.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+    }
+}
+
+fn write_what_fits(conn: &mut ClientConnection, sock: &mut TcpStream) -> io::Result<()> {
+    while conn.wants_write() {
+        conn.write_tls(sock)?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for TlsConnection {
