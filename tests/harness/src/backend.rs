@@ -145,6 +145,12 @@ impl Backend {
         self.shared.lock().open.len()
     }
 
+    /// Whether the connection of this number is open.
+    #[must_use]
+    pub fn is_open(&self, connection: usize) -> bool {
+        self.shared.lock().open.contains_key(&connection)
+    }
+
     /// Ends all connections and lets nobody connect any more. What was received stays.
     ///
     /// # Panics
