@@ -204,7 +204,7 @@ impl Scene {
             ("portcullis-tpp-authorisation", "PSDDE-BAFIN-104114".to_owned()),
             ("portcullis-tpp-roles", "PSP_AI, PSP_PI".to_owned()),
             ("portcullis-tpp-thumbprint", thumbprint),
-            ("portcullis-tpp-organisation", "Lindenblatt Kontodienst GmbH".to_owned()),
+            ("portcullis-tpp-organisation", "\"Lindenblatt Kontodienst GmbH\"".to_owned()),
             ("x-forwarded-for", "127.0.0.1".to_owned()),
             ("x-forwarded-proto", "https".to_owned()),
             ("x-forwarded-host", HOST.to_owned()),

@@ -240,8 +240,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) {
     let _ = stream.set_nodelay(true);
     let mut ahead = Vec::new();
+    let mut count = 0;
     let next = loop {
-        let Ok(Some(mut exchange)) = Exchange::begin(&mut stream, &mut ahead, connection, shared) else {
+        count += 1;
+        let Ok(Some(mut exchange)) = Exchange::begin(&mut stream, &mut ahead, (connection, count), shared)
+        else {
             break Next::Close;
         };
         match (shared.script)(&mut exchange) {

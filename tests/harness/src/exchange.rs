@@ -16,6 +16,7 @@ pub struct Exchange<'a> {
     ahead: &'a mut Vec<u8>,
     shared: &'a Shared,
     received: Received,
+    count: usize,
 }
 
 impl<'a> Exchange<'a> {
@@ -23,7 +24,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn begin(
         stream: &'a mut TcpStream,
         ahead: &'a mut Vec<u8>,
-        connection: usize,
+        (connection, count): (usize, usize),
         shared: &'a Shared,
     ) -> io::Result<Option<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -46,13 +47,19 @@ impl<'a> Exchange<'a> {
         received.complete =
             received.values("content-length").is_empty() && received.values("transfer-encoding").is_empty();
         shared.push(received.clone());
-        Ok(Some(Self { stream, ahead, shared, received }))
+        Ok(Some(Self { stream, ahead, shared, received, count }))
     }
 
     /// The request, as far as it was read.
     #[must_use]
     pub fn received(&self) -> &Received {
         &self.received
+    }
+
+    /// The how-manieth request of its connection this is, counted from 1.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// Reads the body to its end and returns it without its framing.

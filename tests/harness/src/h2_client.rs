@@ -457,6 +457,13 @@ fn get<'a>(authority: &'a [u8], path: &'a [u8]) -> [(&'a [u8], &'a [u8]); 4] {
     [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority), (b":path", path)]
 }
 
+/// The pseudo-fields of a request to [`HOST`](crate::HOST), to which others may be added.
+#[must_use]
+pub fn h2_request<'a>(method: &'a str, path: &'a str) -> Vec<(&'a [u8], &'a [u8])> {
+    let fields = [(":method", method), (":scheme", "https"), (":authority", crate::HOST), (":path", path)];
+    fields.map(|(name, value)| (name.as_bytes(), value.as_bytes())).to_vec()
+}
+
 struct Frame {
     kind: u8,
     flags: u8,

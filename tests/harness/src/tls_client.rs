@@ -38,7 +38,7 @@ impl Version {
 }
 
 /// How to connect. Every connection is a full handshake: nothing is resumed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TlsClient {
     roots: Arc<RootCertStore>,
     identity: Option<Arc<CertifiedKey>>,
