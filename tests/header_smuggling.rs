@@ -51,6 +51,8 @@ const TAKEN_AWAY: &[&str] = &[
     "TE",
 ];
 
+const STRIP: &str = "strip = [\"x-internal-*\"]";
+
 /// What the gate sets for a client with a certificate.
 const SET: &[&str] = &[
     "client-cert",
@@ -98,7 +100,7 @@ impl Scene {
         let site = Site::new();
         let credential = site.tpp(&[Role::PspAi, Role::PspPi]);
         let backend = Backend::answering("served");
-        let lines = format!("strip = [\"x-internal-*\"]\n{lines}");
+        let lines = format!("{STRIP}\n{lines}");
         let configuration = Configuration::passing_on(&[backend.address()], &lines);
         let gate = Gate::start(PORTCULLIS, &site, &configuration);
         let client = TlsClient::new(&site.bank).credential(&credential);
@@ -530,7 +532,7 @@ fn a_subject_makes_no_field() {
 fn who_has_no_certificate_has_no_identity() {
     let site = Site::new();
     let backend = Backend::answering("served");
-    let configuration = Configuration::passing_on(&[backend.address()], "")
+    let configuration = Configuration::passing_on(&[backend.address()], STRIP)
         .client_auth("mode = \"optional\"\nprofile = \"x509\"\nanchors = [\"qtsp.pem\"]")
         .routes("[[route]]\npath = \"/\"\nupstream = \"bank\"");
     let gate = Gate::start(PORTCULLIS, &site, &configuration);
