@@ -195,7 +195,8 @@ impl Shared {
 
     /// Changes what was received, unless it was forgotten meanwhile.
     pub(crate) fn update(&self, id: u64, change: impl FnOnce(&mut Received)) {
-        if let Some(received) = self.lock().received.iter_mut().find(|received| received.id == id) {
+        // It is among the last.
+        if let Some(received) = self.lock().received.iter_mut().rev().find(|received| received.id == id) {
             change(received);
         }
     }

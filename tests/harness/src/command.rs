@@ -7,17 +7,22 @@ use std::process::{Command, Output, Stdio};
 
 use crate::HOST;
 
-/// Whether this program is installed. Where it is not, the test that wanted it says so and passes; the descriptor itself is written
-/// to, since the test runner hides what a passing test prints.
+/// Whether this program is installed. Where it is not, the test that wanted it says so and passes.
 #[must_use]
 pub fn available(program: &str, argument: &str) -> bool {
     let run = Command::new(program).arg(argument).stdin(Stdio::null()).output();
     let missing = matches!(&run, Err(error) if error.kind() == ErrorKind::NotFound);
     if missing {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: there is no {program}");
+        skipped(&format!("there is no {program}"));
     }
     !missing
+}
+
+/// Says that the test at hand does without what it wanted, and why. The descriptor itself is written to, since the test runner
+/// hides what a passing test prints.
+pub fn skipped(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
 }
 
 /// What curl got.

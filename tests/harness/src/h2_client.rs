@@ -297,6 +297,18 @@ impl H2Client {
         self.goaway
     }
 
+    /// Waits until the gate says that it takes no new streams. What is under way goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`H2Refusal`]
+    pub fn wait_for_goaway(&mut self) -> Result<(), H2Refusal> {
+        while self.goaway.is_none() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
     /// Reads until the gate closes the connection.
     ///
     /// # Panics

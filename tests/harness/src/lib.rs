@@ -25,7 +25,7 @@ mod tls_client;
 mod tls_connection;
 
 pub use backend::{Backend, Next};
-pub use command::{Curl, OpenSsl, available};
+pub use command::{Curl, OpenSsl, available, skipped};
 pub use configuration::Configuration;
 pub use exchange::Exchange;
 pub use full_listener::FullListener;
