@@ -75,7 +75,11 @@ impl Response {
     fn parse_head(head: &[u8]) -> io::Result<Self> {
         let text = str::from_utf8(head).map_err(invalid)?;
         let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
-        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+        // A client of HTTP/1.0 is answered in kind.
+        let status = lines.next().and_then(|line| {
+            let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "))?;
+            rest.get(..3)?.parse().ok()
+        });
         let status = status.ok_or_else(|| invalid(format!("no status line: {text:?}")))?;
         let field = |line: &str| {
             let (name, value) = line.split_once(':')?;
