@@ -299,6 +299,18 @@ impl Scene {
         assert_eq!(self.backend.take_one().target(), "/after");
     }
 
+    /// The gate serves on, and the backend has got no more than a beginning of `/x`, maybe only now.
+    fn serves_on_beside_the_incomplete(&self, what: &str) {
+        let answer = self.client.get(self.gate.address("tpp"), "/after").expect("the gate serves on");
+        assert_eq!(answer.status, 200, "after {what:?}");
+        self.backend_is_through();
+        for received in self.backend.received() {
+            let is_after = received.target() == "/after" && received.wire.is_empty();
+            assert!(is_after || received.target() == "/x" && !received.complete, "{what:?}: {received:?}");
+        }
+        self.backend.forget();
+    }
+
     /// Waits until every request has come to its end or lost its connection.
     fn backend_is_through(&self) {
         eventually("the backend is through", || {
@@ -435,17 +447,7 @@ fn a_body_that_is_none_is_not_completed() {
                 answers.iter().all(|(status, _)| matches!(status, 400..500)) && answers.len() <= 1,
                 "{body:?}: {answers:?}"
             );
-            let answer = scene.client.get(scene.gate.address("tpp"), "/after").expect("the gate serves on");
-            assert_eq!(answer.status, 200, "after {body:?}");
-            scene.backend_is_through();
-            for received in scene.backend.received() {
-                let is_after = received.target() == "/after" && received.wire.is_empty();
-                assert!(
-                    is_after || received.target() == "/x" && !received.complete,
-                    "{body:?}: {received:?}"
-                );
-            }
-            scene.backend.forget();
+            scene.serves_on_beside_the_incomplete(body);
         }
     }
     scene.nothing_is_left();
@@ -543,12 +545,7 @@ fn a_length_of_h2_agrees_with_its_frames() {
         });
         let status = answer.map(|answer| answer.status).unwrap_or(0);
         assert!(matches!(status, 0 | 400..500), "{length} for {body:?}: {status}");
-        scene.backend_is_through();
-        for received in scene.backend.received() {
-            assert!(!received.complete, "{length} for {body:?} is passed on: {received:?}");
-        }
-        scene.backend.forget();
-        scene.serves_on(length);
+        scene.serves_on_beside_the_incomplete(&format!("{length} for {body:?}"));
     }
     scene.nothing_is_left();
 }
