@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use portcullis_test_harness::{
@@ -191,50 +192,68 @@ const BROKEN: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn an_answer_that_breaks_off_is_broken_off() {
-    for how in [Next::Close, Next::Reset, Next::Stay] {
-        let passage = passage(move |exchange| {
-            let target = exchange.received().target();
-            let Some((_, answer)) = BROKEN.iter().find(|(path, _)| *path == target) else {
-                return exchange.answer(200, b"ok").map(|()| Next::Stay);
-            };
-            exchange.send(answer.as_bytes())?;
-            // Time for the head to get through, so that it is an answer that breaks off and not none.
-            exchange.pause(Duration::from_millis(100))?;
-            if how == Next::Stay {
-                exchange.wait_for_close();
-            }
-            Ok(how)
-        });
+fn an_answer_that_is_closed_early_is_broken_off() {
+    break_off(Next::Close);
+}
+
+#[test]
+fn an_answer_that_is_reset_is_broken_off() {
+    break_off(Next::Reset);
+}
+
+#[test]
+fn an_answer_that_does_not_go_on_is_broken_off() {
+    break_off(Next::Stay);
+}
+
+/// Every beginning of an answer, ended like this.
+fn break_off(how: Next) {
+    let backend = Backend::start(move |exchange| {
+        let target = exchange.received().target();
+        let Some((_, answer)) = BROKEN.iter().find(|(path, _)| *path == target) else {
+            return exchange.answer(200, b"ok").map(|()| Next::Stay);
+        };
+        exchange.send(answer.as_bytes())?;
+        // Time for the head to get through, so that it is an answer that breaks off and not none.
+        exchange.pause(Duration::from_millis(100))?;
+        if how == Next::Stay {
+            exchange.wait_for_close();
+        }
+        Ok(how)
+    });
+    let passage = Passage::start(PORTCULLIS, backend, TIMEOUTS, "");
+    let way = &passage;
+    thread::scope(|scope| {
         for (path, answer) in BROKEN {
             // The one that ends in order is whole.
-            if *path == "/close-delimited" && how == Next::Close {
-                continue;
+            if *path != "/close-delimited" || how != Next::Close {
+                scope.spawn(move || is_broken_off(way, path, &format!("{how:?} after {answer:?}")));
             }
-            let what = format!("{how:?} after {answer:?}");
-            let answer = passage.http1().get(path);
-            assert!(
-                !answer.as_ref().is_ok_and(|response| response.status == 200),
-                "{what}: a whole answer to HTTP/1.1: {answer:?}"
-            );
-            let mut old = passage.http1();
-            old.send(format!("GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n").as_bytes())
-                .expect("the gate reads");
-            let (bytes, in_order) = old.rest();
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let tells_length = text.to_lowercase().contains("content-length: 1000");
-            let refused = text.starts_with("HTTP/1.1 502") || text.starts_with("HTTP/1.0 502");
-            assert!(!in_order || tells_length || refused, "{what}: a whole answer to HTTP/1.0: {text}");
-            let mut h2 = passage.h2();
-            match h2.get(HOST.as_bytes(), path.as_bytes()) {
-                Ok(response) => assert_eq!(response.status, 502, "{what}: a whole answer to h2"),
-                Err(refusal) => assert!(matches!(refusal, H2Refusal::Reset(_)), "{what}: {refusal:?}"),
-            }
-            assert_eq!(h2.get(HOST.as_bytes(), b"/served").expect("an answer").status, 200, "{what}");
         }
-        assert_eq!(passage.statuses("/served"), served());
-        passage.settle();
+    });
+    assert_eq!(passage.statuses("/served"), served());
+    passage.settle();
+}
+
+fn is_broken_off(passage: &Passage, path: &str, what: &str) {
+    let answer = passage.http1().get(path);
+    let is_whole = answer.as_ref().is_ok_and(|response| response.status == 200);
+    assert!(!is_whole, "{what}: a whole answer to HTTP/1.1: {answer:?}");
+
+    // To HTTP/1.0 a body without a length ends with the connection, so that it must not end in order.
+    let mut old = passage.http1();
+    old.send(format!("GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n").as_bytes()).expect("the gate reads");
+    let (bytes, in_order) = old.rest();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let is_told = text.starts_with("HTTP/1.0 502") || text.to_lowercase().contains("content-length: 1000");
+    assert!(!in_order || is_told, "{what}: a whole answer to HTTP/1.0: {text}");
+
+    let mut h2 = passage.h2();
+    match h2.get(HOST.as_bytes(), path.as_bytes()) {
+        Ok(response) => assert_eq!(response.status, 502, "{what}: a whole answer to h2"),
+        Err(refusal) => assert!(matches!(refusal, H2Refusal::Reset(_)), "{what}: {refusal:?}"),
     }
+    assert_eq!(h2.get(HOST.as_bytes(), b"/served").expect("an answer").status, 200, "{what}");
 }
 
 #[test]
