@@ -200,7 +200,12 @@ fn an_early_answer_is_had_whole() {
             if target == "/next" {
                 return exchange.answer(200, b"next").map(|()| Next::Stay);
             }
-            exchange.answer(413, &[b'a'; ANSWER_BYTES])?;
+            // Who keeps the connection must read the request to its end.
+            let connection = if target == "/reads" { "keep-alive" } else { "close" };
+            let head = format!(
+                "HTTP/1.1 413 Content Too Large\r\nConnection: {connection}\r\nContent-Length: {ANSWER_BYTES}\r\n\r\n"
+            );
+            exchange.send(&[head.as_bytes(), &[b'a'; ANSWER_BYTES]].concat())?;
             match target.as_str() {
                 "/reads" => {
                     exchange.pause(Duration::from_millis(200))?;

@@ -328,7 +328,7 @@ fn what_follows_an_answer_is_not_the_next_one() {
         for _ in 0..3 {
             let response = http1.get(path).expect("an answer");
             assert!(response.status == 204 || response.text() == "ok", "{path}: {response:?}");
-            std::thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(200));
             assert_eq!(http1.get("/next").expect("an answer").text(), "clean", "after {path}");
             assert_eq!(passage.h2().get(HOST.as_bytes(), b"/next").expect("an answer").text(), "clean");
         }
