@@ -33,6 +33,7 @@ impl HandOff {
 
     fn strips_plain(&self, name: &str) -> bool {
         is_hop_by_hop(name)
+            || matches!(name, "content-length" | "expect" | "host")
             || speaks_for_the_gate(name)
             || self.strip.iter().any(|pattern| pattern.covers(name))
     }
