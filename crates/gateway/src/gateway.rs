@@ -9,6 +9,7 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
@@ -18,6 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 use crate::{
+    heartbeat::Heartbeats,
     listener,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
     shard::{self, Census, IoBackend, ShardError, ShardStart},
@@ -71,6 +73,7 @@ pub struct Gateway {
     io: IoBackend,
     draining: Arc<AtomicBool>,
     censuses: Vec<Arc<Census>>,
+    heartbeats: Heartbeats,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -92,6 +95,7 @@ impl Gateway {
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
         let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
+        let heartbeats = Heartbeats::new(sockets.len(), Instant::now());
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
                 number,
@@ -102,6 +106,7 @@ impl Gateway {
                 access: access.clone(),
                 draining: Arc::clone(&draining),
                 census: Arc::clone(&censuses[number]),
+                pulse: heartbeats.pulse(number),
                 drain_timeout: runtime.drain_timeout,
             };
             let report = report.clone();
@@ -119,7 +124,7 @@ impl Gateway {
         for _ in &threads {
             reports.recv().map_err(|_| StartError::Panicked)??;
         }
-        Ok(Self { addresses, io, draining, censuses, threads })
+        Ok(Self { addresses, io, draining, censuses, heartbeats, threads })
     }
 
     /// Listener names and the addresses that they are bound to, in the order of the plan.
@@ -137,6 +142,11 @@ impl Gateway {
     pub fn memory_weight(&self) -> (usize, usize) {
         let taken = self.censuses.iter().map(|census| census.take());
         taken.fold((0, 0), |(now, peak), (more, higher)| (now + more, peak + higher))
+    }
+
+    /// The last turn of each shard's loop: a shard that spins or hangs has not [failed](Self::has_failed), and is seen here.
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.heartbeats
     }
 
     /// Begins to drain: no more connections are accepted, what is in flight is finished, idle connections close.

@@ -6,6 +6,7 @@
 mod bell;
 mod connection;
 mod gateway;
+mod heartbeat;
 mod http;
 mod judge;
 mod listener;
@@ -16,4 +17,5 @@ mod slots;
 mod view;
 
 pub use gateway::{Gateway, StartError, check_certificate};
+pub use heartbeat::{HEARTBEAT_AGE_MAX, Heartbeats};
 pub use shard::IoBackend;

@@ -17,7 +17,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::ConfigError;
 use portcullis_telemetry::{AccessRecord, AccessSink, ListenerMetrics, RefusalLog, Refused, ShardMetrics};
 
-use crate::{bell::Bell, listener, plan::Plan, slots::Slots, view::View};
+use crate::{bell::Bell, heartbeat::Pulse, listener, plan::Plan, slots::Slots, view::View};
 
 /// How often a shard looks for news and turns its coarse clock. Deadlines are seconds, and news must reach living
 /// connections within one.
@@ -70,6 +70,7 @@ pub(crate) struct ShardStart {
     pub(crate) access: AccessSink,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
+    pub(crate) pulse: Pulse,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -244,7 +245,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         acceptors.push(listener::accept(Rc::clone(&shard), index, socket)?);
     }
     started();
-    keep_house(&shard, start.number, start.plan, &start.census, &start.draining).await;
+    keep_house(&shard, start.number, start.plan, &start.census, &start.pulse, &start.draining).await;
     shard.draining.set(true);
     for acceptor in acceptors {
         acceptor.stop();
@@ -253,7 +254,9 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
     let deadline = Instant::now() + start.drain_timeout;
     while shard.connections() > 0 && Instant::now() < deadline {
         monoio::time::sleep(HOUSEKEEPING).await;
-        shard.clock.set(Instant::now());
+        let now = Instant::now();
+        shard.clock.set(now);
+        start.pulse.beat(now);
     }
     shard.access.take();
     Ok(())
@@ -265,6 +268,7 @@ async fn keep_house(
     number: usize,
     plans: Arc<ArcSwap<Plan>>,
     census: &Census,
+    pulse: &Pulse,
     draining: &AtomicBool,
 ) {
     let mut latest = arc_swap::Cache::new(plans);
@@ -273,6 +277,7 @@ async fn keep_house(
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
         shard.clock.set(now);
+        pulse.beat(now);
         census.count(shard.connections() + shard.busy.get());
         shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
         for upstream in &shard.view().upstreams {
