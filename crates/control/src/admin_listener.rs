@@ -1,6 +1,11 @@
 //! The admin listener: metrics, health, readiness.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
@@ -9,6 +14,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use portcullis_gateway::Heartbeats;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -32,14 +38,29 @@ const HEAD_FIELDS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How far the process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Phase {
     /// Not all shards accept yet.
     Starting,
     /// All do.
-    Serving,
+    Serving(Heartbeats),
     /// No more connections are taken.
-    Draining,
+    Draining(Heartbeats),
+}
+
+impl Phase {
+    const fn heartbeats(&self) -> Option<&Heartbeats> {
+        match self {
+            Self::Starting => None,
+            Self::Serving(heartbeats) | Self::Draining(heartbeats) => Some(heartbeats),
+        }
+    }
+
+    /// What to say of a shard that is stuck.
+    fn stuck(&self) -> Option<String> {
+        let (shard, silence) = self.heartbeats()?.stuck(Instant::now())?;
+        Some(format!("shard {shard} has been stuck for {} s\n", silence.as_secs()))
+    }
 }
 
 /// The bound socket.
@@ -105,19 +126,31 @@ fn router(sources: Sources) -> Router {
 }
 
 async fn metrics(State(sources): State<Sources>) -> impl IntoResponse {
+    if let Some(heartbeats) = sources.phase.borrow().heartbeats() {
+        sources.recorder.heartbeat_ages(heartbeats.ages(Instant::now()));
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], sources.recorder.render())
 }
 
-/// Whoever reads this has proof enough.
-async fn health() -> &'static str {
-    "ok\n"
+/// Whether the process can be left alone. That this is read shows that the control plane lives; the shards are asked.
+async fn health(State(sources): State<Sources>) -> (StatusCode, String) {
+    match sources.phase.borrow().stuck() {
+        Some(stuck) => (StatusCode::SERVICE_UNAVAILABLE, stuck),
+        None => (StatusCode::OK, "ok\n".to_owned()),
+    }
 }
 
-async fn ready(State(sources): State<Sources>) -> (StatusCode, &'static str) {
-    match *sources.phase.borrow() {
-        Phase::Serving => (StatusCode::OK, "ready\n"),
-        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+/// Whether connections are welcome. Those that the kernel gives to a shard that is stuck would wait for ever.
+async fn ready(State(sources): State<Sources>) -> (StatusCode, String) {
+    let phase = sources.phase.borrow();
+    let unready = match &*phase {
+        Phase::Starting => Some("starting\n".to_owned()),
+        Phase::Serving(_) => phase.stuck(),
+        Phase::Draining(_) => Some("draining\n".to_owned()),
+    };
+    match unready {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        None => (StatusCode::OK, "ready\n".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use portcullis_gateway::{Gateway, plan::Plan};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinHandle},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     memory::Memory,
     open_files,
     recorder::Recorder,
+    service_manager::ServiceManager,
     signals::{Signal, Signals},
 };
 
@@ -76,6 +77,11 @@ struct ControlPlane {
     log: Log,
     memory: Memory,
     phase: watch::Sender<Phase>,
+    manager: ServiceManager,
+    /// The last line that the manager was told, but for shards that are stuck.
+    status: String,
+    /// Whether one is.
+    stuck: bool,
 }
 
 impl ControlPlane {
@@ -102,8 +108,12 @@ impl ControlPlane {
         }
         let io = gateway.io_backend();
         recorder.io_backend(io);
-        phase.send_replace(Phase::Serving);
-        tracing::info!(shards = runtime.shards.get(), io = io.as_str(), "ready");
+        phase.send_replace(Phase::Serving(gateway.heartbeats().clone()));
+        let shards = runtime.shards.get();
+        tracing::info!(shards, io = io.as_str(), "ready");
+        let manager = ServiceManager::from_environment();
+        let status = format!("serving on {} (shards: {shards})", io.as_str());
+        manager.ready(&status);
         let (path, drain_timeout) = (path.to_owned(), runtime.drain_timeout);
         Ok(Self {
             path,
@@ -117,19 +127,24 @@ impl ControlPlane {
             log,
             memory: Memory::default(),
             phase,
+            manager,
+            status,
+            stuck: false,
         })
     }
 
     async fn serve(mut self, mut signals: Signals) -> Result<(), ControlError> {
         let mut upkeep = interval(UPKEEP_INTERVAL);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pings = Pings::every(self.manager.ping_interval());
         let mut reload = Reload::Idle;
         loop {
             tokio::select! {
                 _ = upkeep.tick() => self.keep_up(),
+                () = pings.due() => self.ping(),
                 read = reload.finished() => {
-                    self.take_up(read);
-                    reload = if reload.is_asked_again() { self.read_anew() } else { Reload::Idle };
+                    self.status = self.take_up(read);
+                    reload = if reload.is_asked_again() { self.read_anew() } else { self.finish_reload() };
                 }
                 signal = signals.next() => match (signal, &mut reload) {
                     (Signal::Stop, _) => break,
@@ -141,10 +156,11 @@ impl ControlPlane {
                 return Err(ControlError::DataPlaneEnded);
             }
         }
-        self.drain(signals).await
+        self.drain(signals, pings).await
     }
 
     fn keep_up(&mut self) {
+        self.look_after_shards();
         self.recorder.log_lines_dropped(self.log.lines_dropped());
         self.recorder.run_upkeep();
         let (weight, peak) = self.gateway.memory_weight();
@@ -152,8 +168,30 @@ impl ControlPlane {
         self.retired.retain(|plan| Arc::strong_count(plan) > 1);
     }
 
+    /// Tells of a shard that is stuck, and again when none is.
+    fn look_after_shards(&mut self) {
+        let stuck = self.gateway.heartbeats().stuck(Instant::now().into_std());
+        if let Some((shard, silence)) = stuck {
+            let silence_s = silence.as_secs();
+            tracing::error!(shard, silence_s, "a shard is stuck");
+            self.manager.status(format_args!("shard {shard} has been stuck for {silence_s} s"));
+        } else if self.stuck {
+            tracing::info!("no shard is stuck any longer");
+            self.manager.status(&self.status);
+        }
+        self.stuck = stuck.is_some();
+    }
+
+    /// A sign of life, unless a shard gives none: then it is for the service manager to act.
+    fn ping(&self) {
+        if self.gateway.heartbeats().stuck(Instant::now().into_std()).is_none() {
+            self.manager.ping();
+        }
+    }
+
     /// Begins to read the configuration as it is written now.
     fn read_anew(&self) -> Reload {
+        self.manager.reloading();
         self.access.reopen();
         let (path, previous, fixed) = (self.path.clone(), self.plan.load_full(), Arc::clone(&self.fixed));
         // Reading takes long where files come over a network; scrapes, probes and signals must not wait for it.
@@ -161,28 +199,45 @@ impl ControlPlane {
         Reload::Reading { task, again: false }
     }
 
-    /// Publishes what was read, or goes on with what there was.
-    fn take_up(&mut self, read: Result<Result<Configuration, Mistakes>, JoinError>) {
-        match read {
+    /// Publishes what was read, or goes on with what there was. Says which.
+    fn take_up(&mut self, read: Result<Result<Configuration, Mistakes>, JoinError>) -> String {
+        let why = match read {
             Ok(Ok(configuration)) => return self.publish(configuration),
-            Ok(Err(mistakes)) => log_mistakes(&mistakes),
-            Err(error) => tracing::error!(%error, "reload failed"),
-        }
+            Ok(Err(mistakes)) => {
+                log_mistakes(&mistakes);
+                format!("see the log (mistakes: {})", mistakes.iter().count())
+            }
+            Err(error) => {
+                tracing::error!(%error, "reload failed");
+                "see the log".to_owned()
+            }
+        };
         self.recorder.reloaded(false);
+        format!("reload failed, the old configuration serves: {why}")
     }
 
-    fn publish(&mut self, configuration: Configuration) {
+    /// Nobody asked again meanwhile: the reload is over, whatever came of it.
+    fn finish_reload(&self) -> Reload {
+        self.manager.ready(&self.status);
+        Reload::Idle
+    }
+
+    fn publish(&mut self, configuration: Configuration) -> String {
         log_warnings(&self.path, &configuration);
         self.recorder.configured(&configuration);
         self.recorder.reloaded(true);
         let (listeners, routes) = (configuration.plan.listeners.len(), configuration.plan.actions.len());
         self.retired.push(self.plan.swap(Arc::new(configuration.plan)));
         tracing::info!(listeners, routes, "reloaded");
+        format!("serving the new configuration (listeners: {listeners}, routes: {routes})")
     }
 
-    async fn drain(mut self, mut signals: Signals) -> Result<(), ControlError> {
-        self.phase.send_replace(Phase::Draining);
-        tracing::info!(timeout_s = self.drain_timeout.as_secs_f64(), "draining");
+    async fn drain(mut self, mut signals: Signals, mut pings: Pings) -> Result<(), ControlError> {
+        let timeout_s = self.drain_timeout.as_secs_f64();
+        self.status = format!("draining, {timeout_s} s at most");
+        self.manager.stopping(&self.status);
+        self.phase.send_replace(Phase::Draining(self.gateway.heartbeats().clone()));
+        tracing::info!(timeout_s, "draining");
         self.gateway.drain();
         let deadline = Instant::now() + self.drain_timeout + DRAIN_MARGIN;
         while !self.gateway.is_finished() {
@@ -191,6 +246,7 @@ impl ControlPlane {
             }
             tokio::select! {
                 () = sleep(DRAIN_POLL) => {}
+                () = pings.due() => self.ping(),
                 signal = signals.next() => match signal {
                     Signal::Reload => tracing::warn!("the configuration is not reread while draining"),
                     Signal::Stop => return Err(ControlError::Interrupted),
@@ -211,6 +267,28 @@ impl ControlPlane {
         let deadline = Instant::now() + ACCESS_LOG_GRACE;
         while !self.access.is_finished() && Instant::now() < deadline {
             sleep(DRAIN_POLL).await;
+        }
+    }
+}
+
+/// The times at which the service manager wants a sign of life.
+struct Pings(Option<Interval>);
+
+impl Pings {
+    fn every(period: Option<Duration>) -> Self {
+        let interval = |period| {
+            let mut interval = interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        };
+        Self(period.map(interval))
+    }
+
+    /// The next one; never, if it wants none. Nothing is lost if the future is dropped.
+    async fn due(&mut self) {
+        match &mut self.0 {
+            Some(interval) => drop(interval.tick().await),
+            None => std::future::pending().await,
         }
     }
 }

@@ -12,6 +12,7 @@ mod logging;
 mod memory;
 mod open_files;
 mod recorder;
+mod service_manager;
 mod signals;
 
 pub use configuration::{CertificateExpiry, Configuration, LogSettings, Mistake, Mistakes};

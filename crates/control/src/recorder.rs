@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
@@ -74,6 +74,14 @@ impl Recorder {
         counter!("portcullis_log_lines_dropped_total").absolute(u64::try_from(lines).unwrap_or(u64::MAX));
     }
 
+    /// Tells how long ago each shard's loop last came round.
+    pub(crate) fn heartbeat_ages(&self, ages: impl Iterator<Item = Duration>) {
+        for (shard, age) in ages.enumerate() {
+            gauge!("portcullis_shard_heartbeat_age_seconds", "shard" => shard.to_string())
+                .set(age.as_secs_f64());
+        }
+    }
+
     /// Moves what was observed into the buckets. Without this the observations pile up until somebody asks for them.
     pub(crate) fn run_upkeep(&self) {
         self.process.run_upkeep();
@@ -106,6 +114,11 @@ fn describe_own() {
     describe_counter!(
         "portcullis_log_lines_dropped_total",
         "Log lines lost, since standard error took none."
+    );
+    describe_gauge!(
+        "portcullis_shard_heartbeat_age_seconds",
+        Unit::Seconds,
+        "How long ago the shard's loop last came round; beyond 5 the shard is stuck."
     );
     describe_counter!("portcullis_access_write_errors_total", "Writes to the access log that failed.");
 }

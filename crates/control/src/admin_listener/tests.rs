@@ -4,6 +4,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
+fn beating() -> Heartbeats {
+    Heartbeats::new(2, Instant::now())
+}
+
 async fn start(phase: Phase) -> (SocketAddr, watch::Sender<Phase>) {
     let (sender, phases) = watch::channel(phase);
     let listener = AdminListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -28,16 +32,29 @@ async fn tells_whether_the_gate_is_ready() {
     let (address, phase) = start(Phase::Starting).await;
     assert!(ask(address, "GET /health").await.starts_with("HTTP/1.1 200"));
     assert!(ask(address, "GET /ready").await.starts_with("HTTP/1.1 503"));
-    phase.send_replace(Phase::Serving);
+    phase.send_replace(Phase::Serving(beating()));
     assert!(ask(address, "GET /ready").await.starts_with("HTTP/1.1 200"));
-    phase.send_replace(Phase::Draining);
+    phase.send_replace(Phase::Draining(beating()));
     assert!(ask(address, "GET /ready").await.starts_with("HTTP/1.1 503"));
     assert!(ask(address, "GET /health").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
+async fn a_stuck_shard_is_neither_health_nor_readiness() {
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
+    let silent = Heartbeats::new(2, long_ago);
+    let (address, phase) = start(Phase::Serving(silent.clone())).await;
+    for path in ["/health", "/ready"] {
+        let answer = ask(address, &format!("GET {path}")).await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stuck for 9 s"), "{answer}");
+    }
+    phase.send_replace(Phase::Draining(silent));
+    assert!(ask(address, "GET /health").await.starts_with("HTTP/1.1 503"), "nor is one that cannot drain");
+}
+
+#[tokio::test]
 async fn answers_nothing_else() {
-    let (address, _phase) = start(Phase::Serving).await;
+    let (address, _phase) = start(Phase::Serving(beating())).await;
     assert!(ask(address, "GET /").await.starts_with("HTTP/1.1 404"));
     assert!(ask(address, "GET /metrics/x").await.starts_with("HTTP/1.1 404"));
     assert!(ask(address, "POST /metrics").await.starts_with("HTTP/1.1 405"));
@@ -50,7 +67,7 @@ async fn answers_nothing_else() {
 
 #[tokio::test]
 async fn a_crowd_waits_and_is_served_when_others_leave() {
-    let (address, _phase) = start(Phase::Serving).await;
+    let (address, _phase) = start(Phase::Serving(beating())).await;
     let mut crowd = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         crowd.push(TcpStream::connect(address).await.unwrap());
