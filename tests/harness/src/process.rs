@@ -92,6 +92,17 @@ impl ProcessView {
         fields[11..13].iter().map(|field| field.parse::<u64>().expect("a number of ticks")).sum()
     }
 
+    /// The number of the thread of this name.
+    #[must_use]
+    pub fn thread(&self, name: &str) -> Option<u32> {
+        let tasks = fs::read_dir(self.path("task")).ok()?.filter_map(Result::ok);
+        let named = |path: PathBuf| {
+            fs::read_to_string(path.join("comm")).is_ok_and(|own| own.trim_end() == name).then_some(path)
+        };
+        let path = tasks.map(|task| task.path()).find_map(named)?;
+        path.file_name()?.to_str()?.parse().ok()
+    }
+
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).expect("the process is there")
     }
