@@ -226,7 +226,7 @@ fn malformed_chunks_are_refused() {
         (b"1\r\na\r", b"1", ChunkEnd),
         (b"0\r\n", b"A: b\r\n\r\n", Trailer),
         (b"0\r\n", b"\n", Trailer),
-        (b"0\r\n\r", b"a", Trailer),
+        (b"0\r\n\r", b"a", ChunkEnd),
     ] {
         let accepted = [head, good].concat();
         let (handed_on, refusal_met) = refused(&[&accepted, bad, GET].concat());
@@ -234,6 +234,33 @@ fn malformed_chunks_are_refused() {
     }
     let good = [&head[..], &long(256), b"a\r\nffffffffffffffff\r\naaaa"].concat();
     assert_eq!(refused(&good), (good, None));
+}
+
+#[test]
+fn trailers_are_judged_where_they_are_allowed() {
+    let limits = HeadLimits { trailers: true, ..LIMITS };
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let read = |section: &[u8]| {
+        let all = [&head[..], b"1\r\na\r\n0\r\n", section, GET].concat();
+        // Byte by byte, so that a section that comes in pieces is looked at as one.
+        let mut guard = Guard::new(Memory::new(all.chunks(1)), limits);
+        let (handed_on, _) = read_all(&mut guard, 4096);
+        (handed_on == all, guard.take_refusal())
+    };
+    assert_eq!(read(b"Digest: x\r\nX-B:\r\n\r\n"), (true, None));
+    assert_eq!(read(b"\r\n"), (true, None));
+    for (section, refusal) in [
+        (&b"Content-Length: 3\r\n\r\n"[..], HeadRefusal::Trailer),
+        (b"host: b\r\n\r\n", HeadRefusal::Trailer),
+        (b"Transfer-Encoding: chunked\r\n\r\n", HeadRefusal::Trailer),
+        (b"A : b\r\n\r\n", HeadRefusal::SpaceBeforeColon),
+        (b"A: b\n\r\n", HeadRefusal::BareLf),
+        (b"A: b\r\n c\r\n\r\n", HeadRefusal::ObsFold),
+        (&b"a:\r\n".repeat(9), HeadRefusal::TooManyFields { fields_max: LIMITS.fields_max }),
+        (&b"a: 123456789\r\n".repeat(30), HeadRefusal::TooLarge { bytes_max: LIMITS.bytes_max }),
+    ] {
+        assert_eq!(read(section), (false, Some(refusal)), "{:?}", String::from_utf8_lossy(section));
+    }
 }
 
 /// Serves `guard` with hyper as the gate does, every answer being the body that came.
