@@ -457,3 +457,79 @@ fn failures_do_not_touch_their_neighbours() {
     drop(h2);
     passage.settle();
 }
+
+/// Clients go on asking, each over one connection, while the backend dies and is back, is silent, resets and answers nonsense. Each
+/// request has an outcome that its backend accounts for, within the deadline, and the connections of the clients live on.
+#[test]
+fn under_load_each_fault_costs_what_it_must() {
+    const CLIENTS: usize = 4;
+    let mood = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let mood = Arc::clone(&mood);
+        move |exchange: &mut Exchange<'_>| match mood.load(Ordering::SeqCst) {
+            0 => exchange.answer(200, b"ok").map(|()| Next::Stay),
+            1 => {
+                exchange.wait_for_close();
+                Ok(Next::Close)
+            }
+            2 => Ok(Next::Reset),
+            3 => exchange.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n").map(|()| Next::Close),
+            _ => exchange.answer(200, b"ok").map(|()| Next::Close),
+        }
+    };
+    let script = Arc::new(script);
+    let run = |at: std::net::SocketAddr| {
+        let script = Arc::clone(&script);
+        Backend::start_at(at, move |exchange| script(exchange))
+    };
+    let mut passage = Passage::start(PORTCULLIS, Backend::answering("ok"), TIMEOUTS, "");
+    let address = passage.backend.address();
+    passage.backend.stop();
+    passage.backend = run(address);
+    let going = AtomicBool::new(true);
+    let outcomes = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let (passage, going) = (passage.http1(), &going);
+                scope.spawn(move || {
+                    let (mut connection, mut outcomes) = (passage, Vec::new());
+                    let request = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+                    while going.load(Ordering::SeqCst) {
+                        let answer =
+                            connection.request(request.as_bytes()).expect("an answer, whatever it is");
+                        outcomes.push((answer.status, problem_code(&answer.body)));
+                    }
+                    outcomes
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(300));
+        // Silence lasts beyond the deadline, so that whoever met it is free again for what comes next.
+        for (kind, time_ms) in [(1, 1500), (2, 1500), (3, 300), (4, 300), (0, 300)] {
+            mood.store(kind, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(time_ms));
+        }
+        for _ in 0..2 {
+            thread::sleep(Duration::from_millis(300));
+            passage.backend.stop();
+            thread::sleep(Duration::from_millis(100));
+            passage.backend = run(address);
+        }
+        thread::sleep(Duration::from_millis(1200));
+        going.store(false, Ordering::SeqCst);
+        clients.into_iter().flat_map(|client| client.join().expect("a client")).collect::<Vec<_>>()
+    });
+    let count =
+        |status: u16, code: &str| outcomes.iter().filter(|(met, why)| *met == status && why == code).count();
+    let known = [
+        count(200, ""),
+        count(504, "upstream.timeout"),
+        count(502, "upstream.closed"),
+        count(502, "upstream.malformed"),
+        count(502, "upstream.unreachable"),
+    ];
+    assert_eq!(known.iter().sum::<usize>(), outcomes.len(), "{known:?} of {outcomes:?}");
+    assert!(known[0] > 100 && known[2..].iter().all(|count| *count > 0), "{known:?}");
+    assert_eq!(passage.statuses("/"), served());
+    passage.settle();
+}
