@@ -91,7 +91,7 @@ pub enum HeadRefusal {
     /// Several lengths, in several fields or in a list, equal ones too (RFC 9112 6.3).
     #[error("the request has more than one Content-Length")]
     ContentLengths,
-    /// Not `1*DIGIT`, or more than [`CONTENT_LENGTH_MAX`] (RFC 9110 8.6).
+    /// Not `1*DIGIT`, or more than 2^63 (RFC 9110 8.6).
     #[error("the Content-Length is not a number of bytes")]
     ContentLength,
     /// Anything else than one `chunked` (RFC 9112 6.1, 7).
