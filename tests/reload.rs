@@ -79,7 +79,8 @@ fn a_handshake_across_a_reload_meets_the_new_rules() {
         let metrics = gate.metrics();
         metrics.sum("portcullis_connections_closed_total", &[("reason", "no_longer_admitted")])
     };
-    eventually("the reason is counted", || ends() == 1.0);
+    // A GET that asked whether the rules are there may have met the reload in its own handshake.
+    eventually("the reason is counted", || ends() >= 1.0);
 }
 
 #[test]
