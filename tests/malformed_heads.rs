@@ -80,7 +80,7 @@ const FRAMINGS: &[&str] = &[
     "Content-Length: \u{665}",
     "Content-Length: 18446744073709551621",
     "Content-Length: 99999999999999999999999999999999",
-    "Content-Length: 9223372036854775809",
+    "Content-Length: 9223372036854775808",
     "Content-Length : 5",
     "Content-Length\t: 5",
     " Content-Length: 5",

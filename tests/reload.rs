@@ -2,7 +2,9 @@
 //! connects next. A file with a mistake changes nothing, says so in a metric, and the gate goes on with what it had until the
 //! file is mended.
 
-use portcullis_test_harness::{AlertDescription, Configuration, Gate, Refusal, Site, TlsClient, eventually};
+use portcullis_test_harness::{
+    AlertDescription, Configuration, Gate, H2Client, HOST, Refusal, Site, TlsClient, eventually,
+};
 use portcullis_test_pki::{Authority, Role, TppCertificate};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -81,6 +83,28 @@ fn a_handshake_across_a_reload_meets_the_new_rules() {
     };
     // A GET that asked whether the rules are there may have met the reload in its own handshake.
     eventually("the reason is counted", || ends() >= 1.0);
+}
+
+/// A connection that rests under long deadlines has not got them for good.
+#[test]
+fn limits_that_are_tightened_hold_for_who_is_there() {
+    let site = Site::new();
+    // An h2 client that does not confirm the end is given the time of one that stalls.
+    let limits = |idle: &str| {
+        Configuration::default().limits(&format!("idle_timeout = \"{idle}\"\nstall_timeout = \"1s\""))
+    };
+    let gate = Gate::start(PORTCULLIS, &site, &limits("1h"));
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    let address = gate.address("tpp");
+    let mut http1 = client.connect(address).expect("a session");
+    assert_eq!(http1.get("/").expect("an answer").status, 200);
+    let mut h2 = H2Client::connect(&client, address).expect("a session");
+    assert_eq!(h2.get(HOST.as_bytes(), b"/").expect("an answer").status, 200);
+    gate.rewrite(&limits("500ms").to_toml());
+    gate.reload();
+    eventually("both are idle", || {
+        gate.metrics().sum("portcullis_connections_closed_total", &[("reason", "idle")]) == 2.0
+    });
 }
 
 #[test]

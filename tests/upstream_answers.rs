@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use portcullis_test_harness::{Backend, HOST, Next, Passage, h2_request};
+use portcullis_test_harness::{Backend, Configuration, HOST, Next, Passage, eventually, h2_request};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
@@ -273,5 +273,48 @@ fn who_expects_to_be_told_to_go_on_is_told() {
         assert!(received.values("expect").is_empty(), "the gate keeps that promise itself: {received:?}");
     }
     drop(http1);
+    passage.settle();
+}
+
+/// A deadline is for standing still: who sends a little all the time may take as long as it likes.
+#[test]
+fn an_answer_that_trickles_is_not_cut_off() {
+    const PIECES: usize = 8;
+    let backend = Backend::start(|exchange| {
+        let chunked = exchange.received().target() == "/chunked";
+        match chunked {
+            true => exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?,
+            false => exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")?,
+        }
+        for _ in 0..PIECES {
+            std::thread::sleep(Duration::from_millis(250));
+            exchange.send(if chunked { b"5\r\nhello\r\n" } else { b"hello" })?;
+        }
+        if chunked {
+            exchange.send(b"0\r\n\r\n")?;
+        }
+        Ok(Next::Stay)
+    });
+    let passage = Passage::start(PORTCULLIS, backend, "response_timeout = \"600ms\"", "");
+    for path in ["/length", "/chunked"] {
+        let http1 = passage.http1().get(path).expect("an answer");
+        let h2 = passage.h2().get(HOST.as_bytes(), path.as_bytes()).expect("an answer");
+        assert_eq!((http1.text(), h2.text()), ("hello".repeat(PIECES), "hello".repeat(PIECES)), "{path}");
+    }
+    passage.settle();
+}
+
+/// What waits for use in the pool of an upstream that a reload replaced will not be used again.
+#[test]
+fn a_pool_that_is_replaced_is_given_up() {
+    let backend = Backend::answering("ok");
+    let passage = Passage::start(PORTCULLIS, backend, "idle_timeout = \"1h\"", "");
+    assert_eq!(passage.http1().get("/").expect("an answer").status, 200);
+    eventually("its connection is kept", || passage.backend.open() == 1);
+    let servers = [passage.backend.address()];
+    passage.gate.rewrite(&Configuration::passing_on(&servers, "idle_timeout = \"2h\"").to_toml());
+    passage.gate.reload();
+    eventually("it is closed", || passage.backend.open() == 0);
+    assert_eq!(passage.http1().get("/").expect("an answer").status, 200);
     passage.settle();
 }

@@ -11,6 +11,8 @@ use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::http::plain;
+
 /// How the shards are laid out. Fixed from start to end.
 #[derive(Debug, Clone)]
 pub struct RuntimePlan {
@@ -227,7 +229,7 @@ impl HandOffFields {
     };
 }
 
-/// Field names by their beginning or as a whole; `_` counts as `-`, and case does not count.
+/// Field names by their beginning or as a whole; what is neither letter nor digit counts as `-`, and case does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPattern {
     name: String,
@@ -238,11 +240,11 @@ impl FieldPattern {
     /// A name, or a prefix with `*` behind it. `None` for what can be neither.
     pub fn parse(pattern: &str) -> Option<Self> {
         let (name, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |prefix| (prefix, true));
-        let name = HeaderName::try_from(name).ok()?.as_str().replace('_', "-");
+        let name = plain(HeaderName::try_from(name).ok()?.as_str()).into_owned();
         Some(Self { name, is_prefix })
     }
 
-    /// Whether it covers `name`, which is in lower case with `-` for `_`.
+    /// Whether it covers `name`, which is in lower case and plain.
     pub(crate) fn covers(&self, name: &str) -> bool {
         if self.is_prefix { name.starts_with(&self.name) } else { name == self.name }
     }

@@ -13,6 +13,7 @@ use portcullis_handshake::{Activity, PeerChain};
 use portcullis_http1::HeadLimits;
 use portcullis_policy::{DomainId, Generation, Grant, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
+use slab::Slab;
 
 use crate::{
     bell::Ear,
@@ -86,9 +87,8 @@ pub(crate) struct Session {
     standing: RefCell<Standing>,
     valid_until: Cell<i64>,
     chain: Option<PeerChain>,
-    in_flight: Cell<usize>,
-    /// Those of them for which the client waits for us, or for the upstream.
-    owed: Cell<usize>,
+    /// Each with the time since when it is the client's turn.
+    in_flight: RefCell<Slab<Option<Instant>>>,
     /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
     identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
 }
@@ -97,32 +97,38 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     session: Rc<Session>,
-    /// Whether the next move is ours or the upstream's.
-    is_owed: bool,
+    place: usize,
 }
 
 impl InFlight {
-    /// Says whose move is next. The client's time to make its own counts from then.
-    pub(crate) fn set_owed(&mut self, is_owed: bool) {
-        let owed = &self.session.owed;
-        if is_owed != self.is_owed {
-            owed.set(if is_owed { owed.get() + 1 } else { owed.get() - 1 });
-            self.is_owed = is_owed;
-        }
-        self.session.activity.moved();
+    /// Says whose move is next. The time that the client has for its own counts from now.
+    pub(crate) fn set_turn(&self, turn: Turn) {
+        let since = match turn {
+            Turn::Ours => None,
+            Turn::Clients => Some(self.session.shard.now()),
+        };
+        self.session.in_flight.borrow_mut()[self.place] = since;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.set_owed(false);
-        let session = &self.session;
-        session.in_flight.set(session.in_flight.get() - 1);
-        if session.in_flight.get() == 0 {
+        let mut in_flight = self.session.in_flight.borrow_mut();
+        in_flight.remove(self.place);
+        if in_flight.is_empty() {
             // What came in meanwhile was of its body.
-            session.activity.request();
+            self.session.activity.request();
         }
     }
+}
+
+/// Who has the next move in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The gate, or the upstream behind it.
+    Ours,
+    /// The client: there is something for it to take.
+    Clients,
 }
 
 /// What the standing rests on.
@@ -156,8 +162,7 @@ impl Session {
             standing: RefCell::new(standing),
             valid_until: Cell::new(valid_until),
             chain,
-            in_flight: Cell::new(0),
-            owed: Cell::new(0),
+            in_flight: RefCell::default(),
             identity_lines: RefCell::default(),
         }))
     }
@@ -196,9 +201,8 @@ impl Session {
     /// Counts a request as in flight until what comes back is dropped.
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
         self.activity.request();
-        self.in_flight.set(self.in_flight.get() + 1);
-        self.owed.set(self.owed.get() + 1);
-        InFlight { session: Rc::clone(self), is_owed: true }
+        let place = self.in_flight.borrow_mut().insert(None);
+        InFlight { session: Rc::clone(self), place }
     }
 
     /// The field lines that say who the client is. The grant is the proof that it may pass.
@@ -229,16 +233,20 @@ impl Session {
         let passed = |since: Option<Instant>, limit: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
         };
-        let is_between = self.in_flight.get() == 0;
+        let in_flight = self.in_flight.borrow();
+        let is_between = in_flight.is_empty();
         self.with_limits(|limits| {
             if self.is_expired() {
                 Some(Closed::Expired)
             } else if passed(self.activity.output_since(), limits.stall_timeout) {
                 Some(Closed::Stalled)
+            } else if is_h2 && in_flight.iter().any(|(_, turn)| passed(*turn, limits.stall_timeout)) {
+                // Nothing is queued for a stream without a window. With HTTP/1.1 what a client does not take is queued.
+                Some(Closed::Stalled)
             } else if is_between && !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
                 // Frames that make no request are ordinary on h2; there the idle deadline bounds them.
                 Some(Closed::HeadTimeout)
-            } else if self.is_idle(is_h2) && self.idle() >= limits.idle_timeout {
+            } else if is_between && self.idle() >= limits.idle_timeout {
                 Some(Closed::Idle)
             } else {
                 None
@@ -246,20 +254,14 @@ impl Session {
         })
     }
 
-    /// Whether only the client can move. On h2 that may be with answers under way, for which its window has no room; with
-    /// HTTP/1.1 those stall.
-    fn is_idle(&self, is_h2: bool) -> bool {
-        if is_h2 { self.owed.get() == 0 } else { self.in_flight.get() == 0 }
-    }
-
     /// Whether nothing is under way and no request came for `time`.
     pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
-        self.in_flight.get() == 0 && self.activity.is_quiet() && self.idle() >= time
+        self.in_flight.borrow().is_empty() && self.activity.is_quiet() && self.idle() >= time
     }
 
     /// Whether the head of a request has begun to come.
     pub(crate) fn is_reading_head(&self) -> bool {
-        self.in_flight.get() == 0 && self.activity.input_since().is_some()
+        self.in_flight.borrow().is_empty() && self.activity.input_since().is_some()
     }
 
     /// How long a quiet connection may wait at most before a deadline has to be looked at.

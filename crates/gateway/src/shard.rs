@@ -170,6 +170,11 @@ impl Shard {
         let before = self.view();
         match View::new(Arc::clone(plan), number, Some(&before)) {
             Ok(view) => {
+                for old in before.upstreams.iter().map(|old| &old.upstream) {
+                    if !view.upstreams.iter().any(|new| Rc::ptr_eq(&new.upstream, old)) {
+                        old.retire();
+                    }
+                }
                 self.view.replace(Rc::new(view));
                 self.bell.ring();
             }

@@ -12,7 +12,7 @@ pub struct Activity {
     input_since: Cell<Option<Instant>>,
     /// Since when output has waited for the peer to take it; `None` while all is with the kernel.
     output_since: Cell<Option<Instant>>,
-    /// When a request was last taken, or moved on.
+    /// When a request was last taken.
     last_request: Cell<Instant>,
 }
 
@@ -33,11 +33,6 @@ impl Activity {
     /// A request was made of what came in.
     pub fn request(&self) {
         self.input_since.set(None);
-        self.last_request.set(self.clock.get());
-    }
-
-    /// A request or its answer moved on.
-    pub fn moved(&self) {
         self.last_request.set(self.clock.get());
     }
 
@@ -68,7 +63,7 @@ impl Activity {
         self.output_since.get()
     }
 
-    /// When a request was last taken, or moved on.
+    /// When a request was last taken.
     pub fn last_request(&self) -> Instant {
         self.last_request.get()
     }

@@ -91,7 +91,7 @@ pub enum HeadRefusal {
     /// Several lengths, in several fields or in a list, equal ones too (RFC 9112 6.3).
     #[error("the request has more than one Content-Length")]
     ContentLengths,
-    /// Not `1*DIGIT`, or more than 2^63 (RFC 9110 8.6).
+    /// Not `1*DIGIT`, or more than [`CONTENT_LENGTH_MAX`] (RFC 9110 8.6).
     #[error("the Content-Length is not a number of bytes")]
     ContentLength,
     /// Anything else than one `chunked` (RFC 9112 6.1, 7).
@@ -160,8 +160,8 @@ impl HeadRefusal {
     }
 }
 
-/// The largest length that is taken. Above it, readers that count in signed 64 bits see another number.
-const CONTENT_LENGTH_MAX: u64 = 1 << 63;
+/// The largest length that is taken: 2^63 - 1. Above it, readers that count in signed 64 bits see another number.
+pub const CONTENT_LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// Judges one head, from its method to the end of its empty line, and says how its body is delimited. `head` is
 /// hostile. Allocates nothing.
@@ -203,16 +203,42 @@ pub fn scan_trailers(section: &[u8], limits: &HeadLimits) -> Result<(), HeadRefu
             return if after.is_empty() { Ok(()) } else { Err(HeadRefusal::Unterminated) };
         }
         let (name, _) = split_field(line)?;
-        let frames = |field: &&[u8]| name.eq_ignore_ascii_case(field);
-        if [&b"content-length"[..], b"transfer-encoding", b"host", b"trailer", b"connection"]
-            .iter()
-            .any(frames)
-        {
+        if !may_trail(name) {
             return Err(HeadRefusal::Trailer);
         }
         rest = after;
     }
     Err(HeadRefusal::TooManyFields { fields_max: limits.fields_max })
+}
+
+/// Whether a field of this name, in any case, may come behind a body: none does by which a message is framed, routed,
+/// authenticated or read (RFC 9110 6.5.1), or that belongs to the connection.
+pub fn may_trail(name: &[u8]) -> bool {
+    const NAMES: [&str; 22] = [
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    ];
+    !NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes()))
 }
 
 /// Looks for the end of a head that comes in pieces; no byte is looked at twice but a CR at the end of a piece.
@@ -401,8 +427,7 @@ fn trim_ows(mut value: &[u8]) -> &[u8] {
 /// The value of a `Content-Length` (RFC 9110 8.6). The digits by hand, because `u64::from_str` takes a plus sign.
 ///
 /// # Errors
-/// [`HeadRefusal::ContentLength`] for anything else than digits, and above 2^63, where readers that count in signed 64
-/// bits see another number.
+/// [`HeadRefusal::ContentLength`] for anything else than digits, and above [`CONTENT_LENGTH_MAX`].
 pub fn parse_length(value: &[u8]) -> Result<u64, HeadRefusal> {
     if value.is_empty() {
         return Err(HeadRefusal::ContentLength);

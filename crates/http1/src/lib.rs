@@ -8,4 +8,7 @@ mod chunk;
 mod head;
 
 pub use chunk::{Chunk, ChunkStep};
-pub use head::{Framing, HeadEnd, HeadLimits, HeadRefusal, is_token, parse_length, scan, scan_trailers};
+pub use head::{
+    CONTENT_LENGTH_MAX, Framing, HeadEnd, HeadLimits, HeadRefusal, is_token, may_trail, parse_length, scan,
+    scan_trailers,
+};

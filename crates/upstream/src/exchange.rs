@@ -127,6 +127,9 @@ impl Body for ResponseBody {
             State::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
             State::Relaying(relay) => {
                 let frame = ready!(relay.poll_frame(cx));
+                if let Some(Err(error)) = &frame {
+                    relay.failed(error);
+                }
                 let is_last = relay.is_done() || !matches!(frame, Some(Ok(_)));
                 if is_last
                     && let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Ended(None))

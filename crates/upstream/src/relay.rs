@@ -10,7 +10,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use hyper::body::Frame;
-use portcullis_http1::{Chunk, ChunkStep, HeadEnd, HeadRefusal};
+use portcullis_http1::{Chunk, ChunkStep, HeadEnd, HeadRefusal, may_trail};
 
 use crate::{
     Upstream, UpstreamError,
@@ -86,8 +86,10 @@ impl Relay {
         let moved = self.poll_upload(cx)?;
         let answer = self.poll_answer_head(cx);
         if answer.is_pending() {
-            ready!(self.poll_alarm(moved, cx))?;
+            return self.poll_alarm(moved, cx).map(Err);
         }
+        // Until the client asks for the body nobody waits for the server.
+        self.is_waiting = false;
         answer
     }
 
@@ -98,7 +100,7 @@ impl Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         // The answer goes on whatever became of the request's body: its end is the server's to judge.
         let mut moved = self.poll_upload(cx).unwrap_or_else(|_| {
-            self.upload = Upload::Broken(io::ErrorKind::BrokenPipe.into(), None);
+            self.upload = Upload::Abandoned;
             true
         });
         loop {
@@ -122,7 +124,7 @@ impl Relay {
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(UpstreamError::Truncated))),
                 Poll::Pending => {
-                    return self.poll_alarm(moved, cx).map(|timeout| timeout.err().map(Err));
+                    return self.poll_alarm(moved, cx).map(|timeout| Some(Err(timeout)));
                 }
             }
         }
@@ -145,6 +147,11 @@ impl Relay {
     /// Whether nothing but the request's own end is missing: its body has been sent.
     pub(crate) const fn is_sent(&self) -> bool {
         matches!(self.upload, Upload::Sent)
+    }
+
+    /// Counts an answer that broke off behind its head.
+    pub(crate) fn failed(&self, error: &UpstreamError) {
+        self.upstream.metrics.failed(error.code());
     }
 
     /// Ends the exchange. Behind a whole one the connection goes back to the pool; what the client has still to send
@@ -217,7 +224,7 @@ impl Relay {
                 return Ok(None);
             };
             let mut all = Bytes::from(std::mem::take(partial));
-            let head = response::parse(&all.split_to(len), self.is_head)?;
+            let head = response::parse(&all.split_to(len), self.is_head, self.upstream.config().trailers)?;
             if head.status.is_informational() {
                 if head.status == http::StatusCode::SWITCHING_PROTOCOLS || *interim == INTERIM_ANSWERS_MAX {
                     return Err(UpstreamError::Malformed("an interim answer that nobody asked for"));
@@ -287,7 +294,7 @@ impl Relay {
     }
 
     /// Ready when nothing has moved for too long. A wait begins anew whenever something `moved`.
-    fn poll_alarm(&mut self, moved: bool, cx: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+    fn poll_alarm(&mut self, moved: bool, cx: &mut Context<'_>) -> Poll<UpstreamError> {
         let timeout: Duration = match (&self.upload, self.upload.waits_for(&self.connection.socket)) {
             (Upload::Body(body), Waiting::Client) => body.stall_timeout,
             _ => self.upstream.config().response_timeout,
@@ -297,10 +304,10 @@ impl Relay {
         }
         ready!(self.connection.alarm.poll(cx));
         let waits_for_client = self.upload.waits_for(&self.connection.socket) == Waiting::Client;
-        Poll::Ready(Err(match waits_for_client {
+        Poll::Ready(match waits_for_client {
             true => UpstreamError::RequestBodyTimeout,
             false => UpstreamError::Timeout,
-        }))
+        })
     }
 }
 
@@ -318,7 +325,7 @@ fn parse_trailers(section: &[u8]) -> Result<HeaderMap, UpstreamError> {
     let parsed = httparse::parse_headers(section, &mut fields).map_err(|_| malformed())?;
     let httparse::Status::Complete((_, fields)) = parsed else { return Err(malformed()) };
     let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in fields.iter().filter(|field| !crate::is_hop_by_hop(&field.name.to_ascii_lowercase())) {
+    for field in fields.iter().filter(|field| may_trail(field.name.as_bytes())) {
         let name = http::HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed())?;
         let value = http::HeaderValue::from_bytes(field.value).map_err(|_| malformed())?;
         trailers.append(name, value);

@@ -35,12 +35,12 @@ pub(crate) enum Framing {
     Close,
 }
 
-/// Reads a head that ends with its empty line. `is_head` tells that the request was a HEAD. The values of the fields share
+/// Reads a head that ends with its empty line. `is_head` tells that the request was a HEAD, `trailers` that `Trailer` passes. The values of the fields share
 /// `head`.
 ///
 /// # Errors
 /// [`UpstreamError::Malformed`]
-pub(crate) fn parse(head: &Bytes, is_head: bool) -> Result<Head, UpstreamError> {
+pub(crate) fn parse(head: &Bytes, is_head: bool, trailers: bool) -> Result<Head, UpstreamError> {
     let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
     match response.parse(head) {
@@ -73,24 +73,31 @@ pub(crate) fn parse(head: &Bytes, is_head: bool) -> Result<Head, UpstreamError> 
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(UpstreamError::Malformed("a field that is none"));
         };
-        if !is_hop_by_hop(name.as_str()) && !connection.names(name.as_str()) {
+        let passes = !is_hop_by_hop(name.as_str()) || trailers && name == header::TRAILER;
+        if passes && !connection.names(name.as_str()) {
             headers.append(name, value);
         }
     }
+    // A server that sends the body of an answer that has none would have it read as the next answer.
+    let is_doubtful = match status {
+        StatusCode::NO_CONTENT => !matches!(framing, Framing::Close | Framing::Length(0)),
+        StatusCode::NOT_MODIFIED => framing == Framing::Chunked,
+        _ => is_head,
+    };
     if is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         framing = Framing::Length(0);
     }
     if status == StatusCode::NO_CONTENT {
         headers.remove(header::CONTENT_LENGTH);
     }
-    let keep_alive = is_http11 && !connection.closes && framing != Framing::Close;
+    let keep_alive = is_http11 && !connection.closes && framing != Framing::Close && !is_doubtful;
     Ok(Head { status, headers, framing, keep_alive })
 }
 
 /// The fields that would pass from this head, if it is one. For the fuzz target, which sees nothing else of the crate.
 #[doc(hidden)]
 pub fn read_answer_fields(head: &Bytes) -> Option<HeaderMap> {
-    parse(head, false).ok().map(|head| head.headers)
+    parse(head, false, false).ok().map(|head| head.headers)
 }
 
 /// What `Connection` says (RFC 9110 7.6.1).
@@ -123,7 +130,7 @@ mod tests {
     use super::*;
 
     fn read(head: &str) -> Result<Head, UpstreamError> {
-        parse(&Bytes::copy_from_slice(head.as_bytes()), false)
+        parse(&Bytes::copy_from_slice(head.as_bytes()), false, false)
     }
 
     #[test]
@@ -135,6 +142,8 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\n", Framing::Close, false),
             ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", Framing::Length(5), false),
             ("HTTP/1.1 204 No Content\r\n\r\n", Framing::Length(0), true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", Framing::Length(0), false),
+            ("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Length(0), false),
             ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Framing::Length(0), true),
         ];
         for (head, framing, keep_alive) in cases {
@@ -142,7 +151,8 @@ mod tests {
             assert_eq!((read.framing, read.keep_alive), (framing, keep_alive), "{head:?}");
         }
         let head = Bytes::from_static(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
-        let head = parse(&head, true).unwrap();
+        let head = parse(&head, true, false).unwrap();
+        assert!(!head.keep_alive, "who knows whether its body comes after all");
         assert_eq!(
             (head.framing, &head.headers[header::CONTENT_LENGTH]),
             (Framing::Length(0), &"5".parse().unwrap())

@@ -8,10 +8,11 @@ use std::{
 
 use http::HeaderMap;
 use hyper::body::{Body, Bytes, Frame};
+use portcullis_http1::may_trail;
 use portcullis_socket::Socket;
 
 use crate::{
-    UpstreamError, is_hop_by_hop,
+    UpstreamError,
     request::{BodyFraming, RequestBody, TrailerRule},
 };
 
@@ -26,6 +27,8 @@ pub(crate) enum Upload {
     Sent,
     /// The upstream takes no more of it. It may have answered already. What the client still sends stands here.
     Broken(std::io::Error, Option<RequestBody>),
+    /// The client broke it off while the answer came.
+    Abandoned,
 }
 
 /// Who is waited for.
@@ -50,7 +53,7 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), UpstreamError>> {
         loop {
-            if matches!(self, Self::Sent | Self::Broken(..)) {
+            if matches!(self, Self::Sent | Self::Broken(..) | Self::Abandoned) {
                 return Poll::Ready(Ok(()));
             }
             if socket.is_writing() {
@@ -94,7 +97,7 @@ impl Upload {
         match self {
             Self::Body(body) => Some(body),
             Self::Broken(_, body) => body,
-            Self::Written | Self::Sent => None,
+            Self::Written | Self::Sent | Self::Abandoned => None,
         }
     }
 }
@@ -143,9 +146,7 @@ fn encode(
 
 fn append_fields(fields: &HeaderMap, rule: &dyn TrailerRule, out: &mut Vec<u8>) {
     for (name, value) in fields {
-        // A field that frames or routes may not come after the judgement (RFC 9110 6.5.1).
-        let frames = matches!(name.as_str(), "content-length" | "host");
-        if frames || is_hop_by_hop(name.as_str()) || !rule.passes(name.as_str()) {
+        if !may_trail(name.as_str().as_bytes()) || !rule.passes(name.as_str()) {
             continue;
         }
         out.extend_from_slice(name.as_str().as_bytes());

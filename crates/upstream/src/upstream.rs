@@ -26,6 +26,7 @@ pub struct Upstream {
     /// Which server is next.
     turn: Cell<usize>,
     connections: Rc<Cell<usize>>,
+    is_retired: Cell<bool>,
     pub(crate) metrics: Rc<UpstreamMetrics>,
 }
 
@@ -45,6 +46,7 @@ impl Upstream {
             config,
             turn: Cell::new(0),
             connections: Rc::default(),
+            is_retired: Cell::new(false),
         }
     }
 
@@ -60,6 +62,12 @@ impl Upstream {
                 !connection.has_rested_for(self.config.idle_timeout, now) && connection.is_fresh()
             });
         }
+    }
+
+    /// Keeps no connection any more: what is under way ends, and no request will come.
+    pub fn retire(&self) {
+        self.is_retired.set(true);
+        self.servers.iter().for_each(|server| server.idle.borrow_mut().clear());
     }
 
     /// A connection to the server whose turn it is, else to the next that can be reached.
@@ -128,6 +136,9 @@ impl Upstream {
 
     /// Takes a connection back behind a whole exchange.
     pub(crate) fn give_back(&self, connection: Connection) {
+        if self.is_retired.get() {
+            return;
+        }
         let server = connection.server;
         if let Some(connection) = connection.rest() {
             self.servers[server].idle.borrow_mut().push_back(connection);

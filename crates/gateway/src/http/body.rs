@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use monoio::time::{Sleep, sleep};
 use portcullis_upstream::{ResponseBody, UpstreamError};
 
-use crate::session::InFlight;
+use crate::session::{InFlight, Turn};
 
 /// The body of an answer, and what is left of its request. The request is in flight as long as this lives.
 ///
@@ -52,7 +52,7 @@ impl OutgoingBody {
         if remainder.holds_end && status.as_u16() >= 400 {
             remainder.timeout = Remainder::ERROR_HOLD;
         }
-        remainder.in_flight.set_owed(false);
+        remainder.in_flight.set_turn(Turn::Clients);
         self.remainder = Some(remainder);
         self
     }
@@ -95,7 +95,7 @@ impl Body for OutgoingBody {
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let frame = self.poll_next(cx);
         if let Some(remainder) = &mut self.remainder {
-            remainder.in_flight.set_owed(frame.is_pending());
+            remainder.in_flight.set_turn(if frame.is_pending() { Turn::Ours } else { Turn::Clients });
         }
         frame
     }

@@ -1,6 +1,6 @@
 //! What an upstream is told of the client, and what the client may not tell it.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::{borrow::Cow, fmt::Write, net::SocketAddr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_handshake::PeerChain;
@@ -24,11 +24,10 @@ impl HandOff {
     /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection, the
     /// gate writes it anew, or a backend could take it for the gate's own word.
     pub(crate) fn strips(&self, name: &str) -> bool {
-        // Servers that make variables of names (CGI, RFC 3875 4.1.18) cannot tell `_` from `-`.
-        if name.contains('_') {
-            return self.strips_plain(&name.replace('_', "-"));
+        match plain(name) {
+            Cow::Borrowed(name) => self.strips_plain(name),
+            Cow::Owned(name) => self.strips_plain(&name),
         }
-        self.strips_plain(name)
     }
 
     fn strips_plain(&self, name: &str) -> bool {
@@ -45,12 +44,33 @@ impl TrailerRule for HandOff {
     }
 }
 
+/// A name as the servers see it that make variables of names (CGI, RFC 3875 4.1.18): `_` is `-` to all of them, and to some so
+/// is everything that is neither letter nor digit.
+pub(crate) fn plain(name: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    if name.chars().all(is_plain) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect())
+}
+
 /// Names under which backends look for an identity, or for where a request came from.
 fn speaks_for_the_gate(name: &str) -> bool {
-    const NAMES: [&str; 4] = ["client-cert", "client-cert-chain", "forwarded", "x-real-ip"];
-    const PREFIXES: [&str; 5] = ["portcullis-", "ssl-client-", "x-client-cert", "x-forwarded-", "x-ssl-"];
+    // Some frameworks take the last two for the path, in place of the one that was judged.
+    const NAMES: [&str; 8] = [
+        "client-cert",
+        "client-cert-chain",
+        "forwarded",
+        "true-client-ip",
+        "x-arr-clientcert",
+        "x-real-ip",
+        "x-original-url",
+        "x-rewrite-url",
+    ];
+    const PREFIXES: [&str; 6] =
+        ["portcullis-", "ssl-client-", "x-amzn-mtls-", "x-client-cert", "x-forwarded-", "x-ssl-"];
     // Most names begin with another letter.
-    matches!(name.as_bytes().first(), Some(b'c' | b'f' | b'p' | b's' | b'x'))
+    matches!(name.as_bytes().first(), Some(b'c' | b'f' | b'p' | b's' | b't' | b'x'))
         && (NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
@@ -197,6 +217,15 @@ mod tests {
             "content_length",
             "host",
             "expect",
+            "client.cert",
+            "portcullis.tpp.roles",
+            "portcullis~tpp~roles",
+            "x!forwarded-for",
+            "x-original-url",
+            "x.rewrite.url",
+            "true-client-ip",
+            "x-arr-clientcert",
+            "x-amzn-mtls-clientcert-leaf",
             "x-internal-user",
             "x_internal_",
             "x-user",

@@ -38,6 +38,10 @@ impl Problem {
         }
     }
 
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

@@ -11,8 +11,11 @@ use std::{
 };
 
 use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::{body::Incoming, service::Service};
-use portcullis_http1::{HeadRefusal, is_token};
+use hyper::{
+    body::{Body, Incoming},
+    service::Service,
+};
+use portcullis_http1::{CONTENT_LENGTH_MAX, HeadRefusal, is_token};
 use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
 use portcullis_telemetry::{AccessRecord, Refused};
 use portcullis_upstream::{OutgoingRequest, Upstream};
@@ -115,16 +118,10 @@ impl Session {
 
     /// The last answer on a connection whose bytes were not taken as a request (HTTP/1.1). Counted and logged.
     pub(crate) fn refuse_head(&self, refusal: HeadRefusal) -> Vec<u8> {
-        let status = match refusal {
-            HeadRefusal::TooLarge { .. } | HeadRefusal::TooManyFields { .. } => {
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-            }
-            _ => StatusCode::BAD_REQUEST,
-        };
+        let problem = refused_head(refusal);
         let metrics = &self.shard.listeners[self.listener].metrics.requests;
         metrics.refused(refusal.code());
-        metrics.answered(status.as_u16(), Duration::ZERO);
-        let problem = Problem::new(status, refusal.code(), refusal.to_string());
+        metrics.answered(problem.status(), Duration::ZERO);
         self.log_refusal(&problem);
         problem.into_last_message()
     }
@@ -140,19 +137,24 @@ impl Session {
         // The parser of h2 takes names that HTTP/1.1 does not have; heads of HTTP/1.1 were scanned.
         let is_h2 = request.version() >= Version::HTTP_2;
         if is_h2 && !request.headers().keys().all(|name| is_token(name.as_str().as_bytes())) {
-            let refusal = HeadRefusal::FieldName;
-            return Err(Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.to_string()));
+            return Err(refused_head(HeadRefusal::FieldName));
         }
-        match *request.method() {
-            Method::CONNECT => {
-                let detail = "the gate is no tunnel";
-                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.connect", detail));
-            }
-            Method::TRACE => {
-                let detail = "what a backend is told is not for the client to see";
-                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.trace", detail));
-            }
-            _ => {}
+        let fields_max = self.with_limits(|limits| limits.head_fields_max);
+        if request.headers().len() > fields_max {
+            return Err(refused_head(HeadRefusal::TooManyFields { fields_max }));
+        }
+        if request.body().size_hint().exact().is_some_and(|length| length > CONTENT_LENGTH_MAX) {
+            return Err(refused_head(HeadRefusal::ContentLength));
+        }
+        // Whatever its case: a backend may not tell one from the other.
+        let is_method = |name: &str| request.method().as_str().eq_ignore_ascii_case(name);
+        if is_method("CONNECT") {
+            let detail = "the gate is no tunnel";
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.connect", detail));
+        }
+        if is_method("TRACE") {
+            let detail = "what a backend is told is not for the client to see";
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.trace", detail));
         }
         let path = RequestPath::parse(request.uri().path()).map_err(refused_path)?;
         if !request.uri().query().unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -257,6 +259,16 @@ impl Taken {
 fn with_remainder(response: Response<OutgoingBody>, remainder: Remainder) -> Response<OutgoingBody> {
     let status = response.status();
     response.map(|body| body.with_remainder(remainder, status))
+}
+
+fn refused_head(refusal: HeadRefusal) -> Problem {
+    let status = match refusal {
+        HeadRefusal::TooLarge { .. } | HeadRefusal::TooManyFields { .. } => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, refusal.code(), refusal.to_string())
 }
 
 fn refused_path(refusal: PathRefusal) -> Problem {
