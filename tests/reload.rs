@@ -110,13 +110,13 @@ fn limits_that_are_tightened_hold_for_who_is_there() {
 #[test]
 fn certificates_are_renewed() {
     let site = Site::new();
-    let first = site.serve("renewed", &[portcullis_test_harness::HOST]);
+    let first = site.serve("renewed", &[HOST]);
     let certificate = "[[listener.certificate]]\nchain = \"renewed.pem\"\nkey = \"renewed.key\"";
     let gate = Gate::start(PORTCULLIS, &site, &Configuration::default().certificates(certificate));
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     let presented = || client.connect(gate.address("tpp")).expect("a session").server_certificate();
     assert_eq!(&presented(), first.leaf_der());
-    let second = site.serve("renewed", &[portcullis_test_harness::HOST]);
+    let second = site.serve("renewed", &[HOST]);
     gate.reload();
     eventually("the new certificate is presented", || &presented() == second.leaf_der());
 }
