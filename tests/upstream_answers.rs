@@ -2,6 +2,8 @@
 //! HTTP/1.0, without a body where the method or the status has none, behind interim answers, or before the request was even read.
 //! The client gets every byte of it by HTTP/1.1 and by h2, and both its connection and the gate's own go on with the next request.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_test_harness::{Backend, Configuration, HOST, Next, Passage, eventually, h2_request};
@@ -304,17 +306,32 @@ fn an_answer_that_trickles_is_not_cut_off() {
     passage.settle();
 }
 
-/// What waits for use in the pool of an upstream that a reload replaced will not be used again.
+/// What waits for use in the pool of an upstream that a reload replaced will not be used again, though an answer of the old one is
+/// still under way; and that one's connection goes with its answer.
 #[test]
 fn a_pool_that_is_replaced_is_given_up() {
-    let backend = Backend::answering("ok");
+    let hold = Arc::new(AtomicBool::new(true));
+    let held = Arc::clone(&hold);
+    let backend = Backend::start(move |exchange| {
+        while exchange.received().target() == "/slow" && held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        exchange.answer(200, b"ok").map(|()| Next::Stay)
+    });
     let passage = Passage::start(PORTCULLIS, backend, "idle_timeout = \"1h\"", "");
+    let mut slow = passage.h2();
+    let stream = slow.open(&h2_request("GET", "/slow"), true).expect("a stream");
+    eventually("the slow one is under way", || passage.backend.count() == 1);
     assert_eq!(passage.http1().get("/").expect("an answer").status, 200);
-    eventually("its connection is kept", || passage.backend.open() == 1);
+    eventually("the other connection is kept", || passage.backend.open() == 2);
     let servers = [passage.backend.address()];
     passage.gate.rewrite(&Configuration::passing_on(&servers, "idle_timeout = \"2h\"").to_toml());
     passage.gate.reload();
-    eventually("it is closed", || passage.backend.open() == 0);
+    eventually("it is closed", || passage.backend.open() == 1);
+    hold.store(false, Ordering::SeqCst);
+    assert_eq!(slow.receive(stream).expect("an answer").text(), "ok");
+    eventually("nothing of the old one is kept", || passage.backend.open() == 0);
     assert_eq!(passage.http1().get("/").expect("an answer").status, 200);
+    drop(slow);
     passage.settle();
 }
