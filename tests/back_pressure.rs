@@ -221,13 +221,12 @@ fn a_client_that_rests_gets_the_rest() {
 /// Nor has a client that rests in its upload, as long as it keeps to its own deadline.
 #[test]
 fn a_client_that_rests_in_its_upload_is_waited_for() {
-    let backend = Backend::start(|exchange| {
-        let body = exchange.read_body()?;
-        exchange.answer(200, &body)?;
-        Ok(Next::Stay)
-    });
-    let passage =
-        Passage::start(PORTCULLIS, backend, "response_timeout = \"300ms\"", "stall_timeout = \"20s\"");
+    let passage = Passage::start(
+        PORTCULLIS,
+        Backend::echoing(),
+        "response_timeout = \"300ms\"",
+        "stall_timeout = \"20s\"",
+    );
     let mut http1 = passage.http1();
     http1.send(&put("/", 9)).expect("the gate reads");
     for part in [b"abc", b"def", b"ghi"] {
@@ -248,13 +247,12 @@ fn a_client_that_rests_in_its_upload_is_waited_for() {
 
 #[test]
 fn a_body_that_stalls_is_given_up() {
-    let backend = Backend::start(|exchange| {
-        let body = exchange.read_body()?;
-        exchange.answer(200, &body)?;
-        Ok(Next::Stay)
-    });
-    let passage =
-        Passage::start(PORTCULLIS, backend, "response_timeout = \"20s\"", "stall_timeout = \"500ms\"");
+    let passage = Passage::start(
+        PORTCULLIS,
+        Backend::echoing(),
+        "response_timeout = \"20s\"",
+        "stall_timeout = \"500ms\"",
+    );
     // Before its first byte, and after some.
     for begun in ["", "abc"] {
         let mut http1 = passage.http1();

@@ -6,18 +6,11 @@
 
 mod pki;
 
-use pki::{Authority, anchors, ca_params, chain, intermediate, key, leaf, leaf_params, now, root, root_with};
-use portcullis_trust::{Anchors, EkuRule, MAX_INTERMEDIATES, PathError, TrustedPath};
+use pki::{
+    Authority, anchors, ca_params, chain, intermediate, key, leaf, leaf_params, root, root_with, verify,
+};
+use portcullis_trust::{MAX_INTERMEDIATES, PathError};
 use rcgen::CertifiedIssuer;
-use rustls_pki_types::CertificateDer;
-
-fn verify(
-    anchors: &Anchors,
-    leaf: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-) -> Result<TrustedPath, PathError> {
-    anchors.verify_path(leaf, intermediates, EkuRule::ClientAuth, now())
-}
 
 /// An authority that bears `subject` and was issued by one that calls itself `issuer`.
 fn named(subject: &str, issuer: &str) -> Authority {

@@ -4,21 +4,11 @@
 
 mod pki;
 
-use pki::{anchors, at, ca_params, chain, critical, intermediate, leaf, leaf_params, now, root};
+use pki::{anchors, at, ca_params, chain, critical, intermediate, leaf, leaf_params, now, root, verify};
 use portcullis_identity::Thumbprint;
-use portcullis_trust::{
-    Anchors, EkuRule, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, PathError, Presented, TrustedPath,
-};
+use portcullis_trust::{Anchors, EkuRule, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, PathError, Presented};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 use rustls_pki_types::CertificateDer;
-
-fn verify(
-    anchors: &Anchors,
-    leaf: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-) -> Result<TrustedPath, PathError> {
-    anchors.verify_path(leaf, intermediates, EkuRule::ClientAuth, now())
-}
 
 #[test]
 fn a_chain_of_three_is_trusted_until_its_first_end() {

@@ -92,6 +92,16 @@ impl Backend {
         })
     }
 
+    /// Reads each request to its end and answers 200 with its body.
+    #[must_use]
+    pub fn echoing() -> Self {
+        Self::start(|exchange| {
+            let body = exchange.read_body()?;
+            exchange.answer(200, &body)?;
+            Ok(Next::Stay)
+        })
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

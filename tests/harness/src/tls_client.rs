@@ -1,6 +1,6 @@
 //! A TLS client with its hands on every lever: which certificate, which key, which signature, which name, which version.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -132,11 +132,7 @@ impl TlsClient {
     ///
     /// [`Refusal`]
     pub fn connect(&self, address: SocketAddr) -> Result<TlsConnection, Refusal> {
-        let socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
-        // Otherwise a request waits for the acknowledgement of the handshake's last flight, 40 ms on Linux.
-        socket.set_nodelay(true)?;
-        Self::finish(self.session(), socket)
+        Self::finish(self.session(), connected(address)?)
     }
 
     /// As [`connect`](Self::connect), with the ClientHello cut up by `cut`; each piece goes out in a TCP segment of its own.
@@ -153,12 +149,8 @@ impl TlsClient {
         address: SocketAddr,
         cut: impl Fn(&[u8]) -> Vec<Vec<u8>>,
     ) -> Result<TlsConnection, Refusal> {
-        let mut socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
-        socket.set_nodelay(true)?;
-        let mut session = self.session();
-        let mut hello = Vec::new();
-        session.write_tls(&mut hello).expect("a vector takes everything");
+        let (session, hello) = self.begin();
+        let mut socket = connected(address)?;
         for piece in cut(&hello) {
             socket.write_all(&piece)?;
         }
@@ -170,17 +162,17 @@ impl TlsClient {
     /// # Errors
     ///
     /// [`Refusal`]
+    ///
+    /// # Panics
+    ///
+    /// When the session has no ClientHello to send.
     pub fn connect_around(
         &self,
         address: SocketAddr,
         meanwhile: impl FnOnce(),
     ) -> Result<TlsConnection, Refusal> {
-        let mut socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
-        socket.set_nodelay(true)?;
-        let mut session = self.session();
-        let mut hello = Vec::new();
-        session.write_tls(&mut hello)?;
+        let (session, hello) = self.begin();
+        let mut socket = connected(address)?;
         let (first, second) = hello.split_at(hello.len() / 2);
         socket.write_all(first)?;
         meanwhile();
@@ -195,9 +187,15 @@ impl TlsClient {
     /// When the session has none to send.
     #[must_use]
     pub fn hello(&self) -> Vec<u8> {
+        self.begin().1
+    }
+
+    /// A session, and the ClientHello that it wants sent.
+    fn begin(&self) -> (ClientConnection, Vec<u8>) {
+        let mut session = self.session();
         let mut hello = Vec::new();
-        self.session().write_tls(&mut hello).expect("a vector takes everything");
-        hello
+        session.write_tls(&mut hello).expect("a vector takes everything");
+        (session, hello)
     }
 
     fn finish(session: ClientConnection, socket: TcpStream) -> Result<TlsConnection, Refusal> {
@@ -242,4 +240,13 @@ impl TlsClient {
             Err(refusal) => refusal,
         }
     }
+}
+
+/// A socket that gives up in time.
+fn connected(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(DEADLINE))?;
+    // Otherwise a request waits for the acknowledgement of the handshake's last flight, 40 ms on Linux.
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }

@@ -4,12 +4,21 @@
 
 use std::time::Duration;
 
-use portcullis_trust::Anchors;
+use portcullis_trust::{Anchors, EkuRule, PathError, TrustedPath};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, SignatureAlgorithm, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
+
+/// Whether `leaf` leads to one of `anchors` as a client at [`NOW`].
+pub fn verify(
+    anchors: &Anchors,
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<TrustedPath, PathError> {
+    anchors.verify_path(leaf, intermediates, EkuRule::ClientAuth, now())
+}
 
 pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
