@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use portcullis_upstream::{is_hop_by_hop, read_answer_fields};
+use portcullis_http1::is_hop_by_hop;
+use portcullis_upstream::read_answer_fields;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(fields) = read_answer_fields(&Bytes::copy_from_slice(bytes)) else { return };

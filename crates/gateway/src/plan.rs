@@ -3,15 +3,13 @@
 //! The control plane makes a [`Plan`] and publishes it; nothing in here is checked again. What cannot change while
 //! the gate runs stands apart in [`RuntimePlan`].
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::http::plain;
 
 /// How the shards are laid out. Fixed from start to end.
 #[derive(Debug, Clone)]
@@ -181,52 +179,47 @@ pub struct UpstreamPlan {
     pub strip: Vec<FieldPattern>,
 }
 
-/// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools)] // A set of fields, each chosen by itself.
-pub struct HandOffFields {
+/// A field, or a family of them, that the gate sets for an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOffField {
     /// `Client-Cert` (RFC 9440 2.2).
-    pub client_cert: bool,
+    ClientCert,
     /// `Client-Cert-Chain` (RFC 9440 2.3).
-    pub client_cert_chain: bool,
+    ClientCertChain,
     /// `Portcullis-TPP-Authorisation`: the organizationIdentifier.
-    pub authorisation: bool,
+    Authorisation,
     /// `Portcullis-TPP-Roles`.
-    pub roles: bool,
+    Roles,
     /// `Portcullis-TPP-NCA`: name and identifier of the competent authority.
-    pub nca: bool,
+    Nca,
     /// `Portcullis-TPP-Thumbprint`: SHA-256 of the leaf.
-    pub thumbprint: bool,
+    Thumbprint,
     /// `Portcullis-TPP-Organisation`: organizationName.
-    pub organisation: bool,
+    Organisation,
     /// `Forwarded` and `X-Forwarded-*`.
-    pub forwarded: bool,
+    Forwarded,
 }
+
+/// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandOffFields(u8);
 
 impl HandOffFields {
     /// Every field.
-    pub const ALL: Self = Self {
-        client_cert: true,
-        client_cert_chain: true,
-        authorisation: true,
-        roles: true,
-        nca: true,
-        thumbprint: true,
-        organisation: true,
-        forwarded: true,
-    };
+    pub const ALL: Self = Self(u8::MAX);
 
     /// No field.
-    pub const NONE: Self = Self {
-        client_cert: false,
-        client_cert_chain: false,
-        authorisation: false,
-        roles: false,
-        nca: false,
-        thumbprint: false,
-        organisation: false,
-        forwarded: false,
-    };
+    pub const NONE: Self = Self(0);
+
+    pub(crate) const fn contains(self, field: HandOffField) -> bool {
+        self.0 & 1 << field as u8 != 0
+    }
+}
+
+impl FromIterator<HandOffField> for HandOffFields {
+    fn from_iter<I: IntoIterator<Item = HandOffField>>(fields: I) -> Self {
+        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u8))
+    }
 }
 
 /// Field names by their beginning or as a whole; what is neither letter nor digit counts as `-`, and case does not count.
@@ -240,7 +233,7 @@ impl FieldPattern {
     /// A name, or a prefix with `*` behind it. `None` for what can be neither.
     pub fn parse(pattern: &str) -> Option<Self> {
         let (name, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |prefix| (prefix, true));
-        let name = plain(HeaderName::try_from(name).ok()?.as_str()).into_owned();
+        let name = plain_name(HeaderName::try_from(name).ok()?.as_str()).into_owned();
         Some(Self { name, is_prefix })
     }
 
@@ -248,6 +241,16 @@ impl FieldPattern {
     pub(crate) fn covers(&self, name: &str) -> bool {
         if self.is_prefix { name.starts_with(&self.name) } else { name == self.name }
     }
+}
+
+/// A name as the servers see it that make variables of names (CGI, RFC 3875 4.1.18): `_` is `-` to all of them, and to some so
+/// is everything that is neither letter nor digit.
+pub(crate) fn plain_name(name: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    if name.chars().all(is_plain) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect())
 }
 
 /// What a route answers by itself.

@@ -190,12 +190,13 @@ impl Session {
 
     /// What the head of an HTTP/1.1 request may be.
     pub(crate) fn head_limits(&self) -> HeadLimits {
-        let trailers = self.view().plan.upstreams.iter().any(|upstream| upstream.target.trailers);
-        self.with_limits(|limits| HeadLimits {
+        let view = self.view();
+        let limits = &view.plan.listeners[self.listener].limits;
+        HeadLimits {
             bytes_max: limits.head_bytes_max,
             fields_max: limits.head_fields_max,
-            trailers,
-        })
+            trailers: view.takes_trailers,
+        }
     }
 
     /// Counts a request as in flight until what comes back is dropped.

@@ -22,6 +22,8 @@ pub(crate) struct View {
     pub(crate) routes: Vec<RouteMetrics>,
     /// By the index of the upstream.
     pub(crate) upstreams: Vec<UpstreamView>,
+    /// Whether trailer fields may come, because some upstream takes them.
+    pub(crate) takes_trailers: bool,
 }
 
 /// An upstream, and what it is told.
@@ -70,7 +72,8 @@ impl View {
             }
         });
         let upstreams = upstreams.collect();
-        Ok(Self { plan, listeners, routes, upstreams })
+        let takes_trailers = plan.upstreams.iter().any(|upstream| upstream.target.trailers);
+        Ok(Self { plan, listeners, routes, upstreams, takes_trailers })
     }
 
     /// The trust domain on `listener` for the server name that a client asked for: the exact name before the

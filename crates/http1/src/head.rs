@@ -172,22 +172,10 @@ pub fn scan(head: &[u8], limits: &HeadLimits) -> Result<Framing, HeadRefusal> {
     if head.len() > limits.bytes_max {
         return Err(HeadRefusal::TooLarge { bytes_max: limits.bytes_max });
     }
-    let (request_line, mut rest) = split_line(head)?;
+    let (request_line, rest) = split_line(head)?;
     let mut fields = Fields::new(scan_request_line(request_line)?);
-    let mut count = 0;
-    loop {
-        let (line, after) = split_line(rest)?;
-        if line.is_empty() {
-            return if after.is_empty() { fields.framing() } else { Err(HeadRefusal::Unterminated) };
-        }
-        count += 1;
-        if count > limits.fields_max {
-            return Err(HeadRefusal::TooManyFields { fields_max: limits.fields_max });
-        }
-        let (name, value) = split_field(line)?;
-        fields.take(name, value)?;
-        rest = after;
-    }
+    scan_fields(rest, limits, |name, value| fields.take(name, value))?;
+    fields.framing()
 }
 
 /// Judges the trailer section of a chunked body, its empty line included (RFC 9112 7.1.2). `section` is hostile.
@@ -196,28 +184,57 @@ pub fn scan(head: &[u8], limits: &HeadLimits) -> Result<Framing, HeadRefusal> {
 /// The first [`HeadRefusal`] in reading order. A field by which a message is framed or routed may not come after the
 /// judgement (RFC 9110 6.5.1).
 pub fn scan_trailers(section: &[u8], limits: &HeadLimits) -> Result<(), HeadRefusal> {
-    let mut rest = section;
-    for _ in 0..=limits.fields_max {
+    scan_fields(section, limits, |name, _| if may_trail(name) { Ok(()) } else { Err(HeadRefusal::Trailer) })
+}
+
+/// Gives name and value of each field line to `take`, up to the empty line, which must be the last.
+fn scan_fields(
+    mut rest: &[u8],
+    limits: &HeadLimits,
+    mut take: impl FnMut(&[u8], &[u8]) -> Result<(), HeadRefusal>,
+) -> Result<(), HeadRefusal> {
+    let mut count = 0;
+    loop {
         let (line, after) = split_line(rest)?;
         if line.is_empty() {
             return if after.is_empty() { Ok(()) } else { Err(HeadRefusal::Unterminated) };
         }
-        let (name, _) = split_field(line)?;
-        if !may_trail(name) {
-            return Err(HeadRefusal::Trailer);
+        count += 1;
+        if count > limits.fields_max {
+            return Err(HeadRefusal::TooManyFields { fields_max: limits.fields_max });
         }
+        let (name, value) = split_field(line)?;
+        take(name, value)?;
         rest = after;
     }
-    Err(HeadRefusal::TooManyFields { fields_max: limits.fields_max })
+}
+
+/// Fields that belong to one connection and are never passed on (RFC 9110 7.6.1, 11.7, RFC 9113 8.2.2).
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a field belongs to one connection and is never passed on. `name` is in lower case. Fields that `Connection`
+/// names belong to it as well; that is for the caller.
+pub fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
 }
 
 /// Whether a field of this name, in any case, may come behind a body: none does by which a message is framed, routed,
 /// authenticated or read (RFC 9110 6.5.1), or that belongs to the connection.
 pub fn may_trail(name: &[u8]) -> bool {
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 12] = [
         "authorization",
         "cache-control",
-        "connection",
         "content-encoding",
         "content-length",
         "content-range",
@@ -225,20 +242,12 @@ pub fn may_trail(name: &[u8]) -> bool {
         "cookie",
         "expect",
         "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
         "range",
         "set-cookie",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
         "www-authenticate",
     ];
-    !NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes()))
+    let is = |forbidden: &&str| name.eq_ignore_ascii_case(forbidden.as_bytes());
+    !NAMES.iter().chain(&HOP_BY_HOP).any(is)
 }
 
 /// Looks for the end of a head that comes in pieces; no byte is looked at twice but a CR at the end of a piece.

@@ -9,6 +9,6 @@ mod head;
 
 pub use chunk::{Chunk, ChunkStep};
 pub use head::{
-    CONTENT_LENGTH_MAX, Framing, HeadEnd, HeadLimits, HeadRefusal, is_token, may_trail, parse_length, scan,
-    scan_trailers,
+    CONTENT_LENGTH_MAX, Framing, HeadEnd, HeadLimits, HeadRefusal, is_hop_by_hop, is_token, may_trail,
+    parse_length, scan, scan_trailers,
 };

@@ -4,20 +4,20 @@ use std::{
     io,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::{Buf, Bytes};
-use http::HeaderMap;
+use http::StatusCode;
 use hyper::body::Frame;
-use portcullis_http1::{Chunk, ChunkStep, HeadEnd, HeadRefusal, may_trail};
+use portcullis_http1::{Chunk, ChunkStep, HeadEnd, HeadRefusal};
 
 use crate::{
     Upstream, UpstreamError,
     connection::Connection,
     request::RequestBody,
     response::{self, Framing, Head},
-    upload::{Upload, Waiting},
+    upload::Upload,
 };
 
 /// How many interim answers (1xx) may precede the answer: a server has use for one or two.
@@ -83,7 +83,7 @@ impl Relay {
 
     /// Goes on with the request and waits for the head of the answer.
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, UpstreamError>> {
-        let moved = self.poll_upload(cx)?;
+        let moved = self.upload.drive(&mut self.connection.socket, cx)?;
         let answer = self.poll_answer_head(cx);
         if answer.is_pending() {
             return self.poll_alarm(moved, cx).map(Err);
@@ -99,7 +99,7 @@ impl Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         // The answer goes on whatever became of the request's body: its end is the server's to judge.
-        let mut moved = self.poll_upload(cx).unwrap_or_else(|_| {
+        let mut moved = self.upload.drive(&mut self.connection.socket, cx).unwrap_or_else(|_| {
             self.upload = Upload::Abandoned;
             true
         });
@@ -175,15 +175,6 @@ impl Relay {
         Some(self.received.split_to(len))
     }
 
-    /// True if something moved.
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<bool, UpstreamError> {
-        let mut moved = false;
-        match self.upload.poll(&mut self.connection.socket, &mut moved, cx) {
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(())) | Poll::Pending => Ok(moved),
-        }
-    }
-
     fn poll_answer_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, UpstreamError>> {
         loop {
             if let Some(head) = self.parse_head()? {
@@ -226,7 +217,7 @@ impl Relay {
             let mut all = Bytes::from(std::mem::take(partial));
             let head = response::parse(&all.split_to(len), self.is_head, self.upstream.config().trailers)?;
             if head.status.is_informational() {
-                if head.status == http::StatusCode::SWITCHING_PROTOCOLS || *interim == INTERIM_ANSWERS_MAX {
+                if head.status == StatusCode::SWITCHING_PROTOCOLS || *interim == INTERIM_ANSWERS_MAX {
                     return Err(UpstreamError::Malformed("an interim answer that nobody asked for"));
                 }
                 *interim += 1;
@@ -283,7 +274,9 @@ impl Relay {
                         return Ok(None);
                     };
                     self.received.advance(len - before);
-                    let trailers = self.upstream.config().trailers.then(|| parse_trailers(&partial[..len]));
+                    let trailers = self.upstream.config().trailers.then(|| {
+                        response::parse_trailers(&Bytes::from(std::mem::take(partial)).split_to(len))
+                    });
                     self.body = AnswerBody::Done;
                     return trailers.transpose().map(|trailers| trailers.map(Frame::trailers));
                 }
@@ -295,19 +288,14 @@ impl Relay {
 
     /// Ready when nothing has moved for too long. A wait begins anew whenever something `moved`.
     fn poll_alarm(&mut self, moved: bool, cx: &mut Context<'_>) -> Poll<UpstreamError> {
-        let timeout: Duration = match (&self.upload, self.upload.waits_for(&self.connection.socket)) {
-            (Upload::Body(body), Waiting::Client) => body.stall_timeout,
-            _ => self.upstream.config().response_timeout,
+        let (timeout, error) = match self.upload.owed_by_client(&self.connection.socket) {
+            Some(body) => (body.stall_timeout, UpstreamError::RequestBodyTimeout),
+            None => (self.upstream.config().response_timeout, UpstreamError::Timeout),
         };
         if moved || !std::mem::replace(&mut self.is_waiting, true) {
             self.connection.alarm.set(Instant::now() + timeout);
         }
-        ready!(self.connection.alarm.poll(cx));
-        let waits_for_client = self.upload.waits_for(&self.connection.socket) == Waiting::Client;
-        Poll::Ready(match waits_for_client {
-            true => UpstreamError::RequestBodyTimeout,
-            false => UpstreamError::Timeout,
-        })
+        self.connection.alarm.poll(cx).map(|()| error)
     }
 }
 
@@ -317,18 +305,4 @@ fn malformed(refusal: HeadRefusal) -> UpstreamError {
         HeadRefusal::BareCr | HeadRefusal::BareLf => "a line that does not end with CRLF",
         _ => "chunks that are none",
     })
-}
-
-fn parse_trailers(section: &[u8]) -> Result<HeaderMap, UpstreamError> {
-    let malformed = || UpstreamError::Malformed("trailer fields that are none");
-    let mut fields = [httparse::EMPTY_HEADER; response::HEAD_FIELDS_MAX];
-    let parsed = httparse::parse_headers(section, &mut fields).map_err(|_| malformed())?;
-    let httparse::Status::Complete((_, fields)) = parsed else { return Err(malformed()) };
-    let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in fields.iter().filter(|field| may_trail(field.name.as_bytes())) {
-        let name = http::HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed())?;
-        let value = http::HeaderValue::from_bytes(field.value).map_err(|_| malformed())?;
-        trailers.append(name, value);
-    }
-    Ok(trailers)
 }

@@ -45,20 +45,10 @@ pub enum BodyFraming {
     Chunked,
 }
 
-/// Whether a field belongs to one connection and is never passed on (RFC 9110 7.6.1, 11.7, RFC 9113 8.2.2). `name` is in
-/// lower case. Fields that `Connection` names belong to it as well; that is for the caller.
-pub fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+/// Appends one field line (RFC 9112 5). Neither part may have a control byte.
+pub fn push_field(name: &str, value: &[u8], head: &mut Vec<u8>) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
 }

@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use portcullis_http1::parse_length;
+use portcullis_http1::{is_hop_by_hop, may_trail, parse_length};
 
-use crate::{UpstreamError, is_hop_by_hop};
+use crate::UpstreamError;
 
 /// The most bytes of an answer's head, from its status line to its empty line.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -68,11 +68,7 @@ pub(crate) fn parse(head: &Bytes, is_head: bool, trailers: bool) -> Result<Head,
             framing =
                 Framing::Length(length.ok_or(UpstreamError::Malformed("more or less than one length"))?);
         }
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(UpstreamError::Malformed("a field that is none"));
-        };
+        let (name, value) = convert(field, head)?;
         let passes = !is_hop_by_hop(name.as_str()) || trailers && name == header::TRAILER;
         if passes && !connection.names(name.as_str()) {
             headers.append(name, value);
@@ -92,6 +88,32 @@ pub(crate) fn parse(head: &Bytes, is_head: bool, trailers: bool) -> Result<Head,
     }
     let keep_alive = is_http11 && !connection.closes && framing != Framing::Close && !is_doubtful;
     Ok(Head { status, headers, framing, keep_alive })
+}
+
+/// Reads a trailer section (RFC 9112 7.1.2), which ends with its empty line, and leaves out what may not stand there.
+///
+/// # Errors
+/// [`UpstreamError::Malformed`]
+pub(crate) fn parse_trailers(section: &Bytes) -> Result<HeaderMap, UpstreamError> {
+    let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
+    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(section, &mut fields) else {
+        return Err(UpstreamError::Malformed("trailer fields that are none"));
+    };
+    fields
+        .iter()
+        .filter(|field| may_trail(field.name.as_bytes()))
+        .map(|field| convert(field, section))
+        .collect()
+}
+
+/// A field as httparse found it in `source`, which its value goes on sharing.
+fn convert(field: &httparse::Header<'_>, source: &Bytes) -> Result<(HeaderName, HeaderValue), UpstreamError> {
+    let name = HeaderName::from_bytes(field.name.as_bytes());
+    let value = HeaderValue::from_maybe_shared(source.slice_ref(field.value));
+    match (name, value) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(UpstreamError::Malformed("a field that is none")),
+    }
 }
 
 /// The fields that would pass from this head, if it is one. For the fuzz target, which sees nothing else of the crate.

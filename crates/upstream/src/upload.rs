@@ -3,7 +3,7 @@
 use std::{
     io::Write,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::HeaderMap;
@@ -13,7 +13,7 @@ use portcullis_socket::Socket;
 
 use crate::{
     UpstreamError,
-    request::{BodyFraming, RequestBody, TrailerRule},
+    request::{BodyFraming, RequestBody, TrailerRule, push_field},
 };
 
 /// How far the request is.
@@ -31,34 +31,18 @@ pub(crate) enum Upload {
     Abandoned,
 }
 
-/// Who is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// For more of the body.
-    Client,
-    /// For the server to take what is in flight, or to answer.
-    Server,
-}
-
 impl Upload {
-    /// Sends what can be sent. `moved` is set when something was. Ready when there is nothing more to send.
+    /// Sends what can be sent. Whether something moved.
     ///
     /// # Errors
     /// The client broke the body off, or sent another length than it announced. A server that takes no more is no error
     /// here: its answer may be there to read.
-    pub(crate) fn poll(
-        &mut self,
-        socket: &mut Socket,
-        moved: &mut bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), UpstreamError>> {
-        loop {
-            if matches!(self, Self::Sent | Self::Broken(..) | Self::Abandoned) {
-                return Poll::Ready(Ok(()));
-            }
+    pub(crate) fn drive(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<bool, UpstreamError> {
+        let mut moved = false;
+        while !matches!(self, Self::Sent | Self::Broken(..) | Self::Abandoned) {
             if socket.is_writing() {
-                let written = ready!(socket.poll_written(cx));
-                *moved = true;
+                let Poll::Ready(written) = socket.poll_written(cx) else { break };
+                moved = true;
                 if let Err(error) = written {
                     *self = Self::Broken(error, std::mem::replace(self, Self::Sent).into_body());
                     continue;
@@ -66,14 +50,13 @@ impl Upload {
             }
             let Self::Body(body) = self else {
                 *self = Self::Sent;
-                *moved = true;
+                moved = true;
                 socket.take_written();
-                return Poll::Ready(Ok(()));
+                continue;
             };
-            let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx))
-                .transpose()
-                .map_err(UpstreamError::RequestBody)?;
-            *moved = true;
+            let Poll::Ready(frame) = Pin::new(&mut body.incoming).poll_frame(cx) else { break };
+            let frame = frame.transpose().map_err(UpstreamError::RequestBody)?;
+            moved = true;
             let mut out = socket.take_written();
             out.clear();
             if encode(frame, body, &mut out)? {
@@ -83,12 +66,14 @@ impl Upload {
                 socket.write(out);
             }
         }
+        Ok(moved)
     }
 
-    pub(crate) fn waits_for(&self, socket: &Socket) -> Waiting {
+    /// The body of which the client owes more, if that is what is waited for, and not the server.
+    pub(crate) fn owed_by_client(&self, socket: &Socket) -> Option<&RequestBody> {
         match self {
-            Self::Body(_) if !socket.is_writing() => Waiting::Client,
-            _ => Waiting::Server,
+            Self::Body(body) if !socket.is_writing() => Some(body),
+            _ => None,
         }
     }
 
@@ -146,12 +131,8 @@ fn encode(
 
 fn append_fields(fields: &HeaderMap, rule: &dyn TrailerRule, out: &mut Vec<u8>) {
     for (name, value) in fields {
-        if !may_trail(name.as_str().as_bytes()) || !rule.passes(name.as_str()) {
-            continue;
+        if may_trail(name.as_str().as_bytes()) && rule.passes(name.as_str()) {
+            push_field(name.as_str(), value.as_bytes(), out);
         }
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
     }
 }

@@ -77,6 +77,7 @@ impl Upstream {
         self.turn.set((first + 1) % count);
         let now = Instant::now();
         let is_down = |server: usize| self.servers[server].down_until.get().is_some_and(|until| until > now);
+        // The usual case, which needs no list.
         if allow_reuse
             && !is_down(first)
             && let Some(connection) = self.idle(first)

@@ -4,21 +4,25 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     entry::Entry,
-    mistake::{Located, shown},
+    mistake::{Located, Report, shown},
     section::Section,
 };
 
 /// Reads a numeric address with a port, which must be there.
 pub(crate) fn read(section: &Section<'_>) -> Option<Located<SocketAddr>> {
-    let Entry::Written(Located { value, place }) = section.required_text("address") else { return None };
-    match value.parse() {
-        Ok(value) => Some(Located { value, place }),
-        Err(_) => {
-            let message = "is no address with a port, such as \"127.0.0.1:8443\" or \"[::1]:8443\"";
-            section.report().mistake(&place, format!("{} {message}", shown(&value)));
-            None
-        }
+    let Entry::Written(text) = section.required_text("address") else { return None };
+    let value = parse(&text, section.report())?;
+    Some(Located { value, place: text.place })
+}
+
+/// A numeric address with a port. `None` after a mistake.
+pub(crate) fn parse(text: &Located<String>, report: &Report) -> Option<SocketAddr> {
+    let address = text.value.parse().ok();
+    if address.is_none() {
+        let message = "is no address with a port, such as \"127.0.0.1:8443\" or \"[::1]:8443\"";
+        report.mistake(&text.place, format!("{} {message}", shown(&text.value)));
     }
+    address
 }
 
 /// Whether connections to one could arrive at the other.

@@ -78,9 +78,7 @@ impl RouteWritten {
             .map_err(|error| report.mistake(&path.place, error.to_string()))
             .ok()
     }
-}
 
-impl RouteWritten {
     /// What the route does, with `upstreams` by their names. `None` after a mistake.
     fn action(self, upstreams: &[String], report: &Report) -> Option<Action> {
         let Some(upstream) = self.upstream.written() else { return self.answer.map(Action::Respond) };

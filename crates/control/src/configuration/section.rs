@@ -184,45 +184,43 @@ impl<'a> Section<'a> {
         key: &'static str,
         known: &'static [&'static str],
     ) -> Vec<(String, Section<'a>)> {
-        let Some((place, value)) = self.find(key) else { return Vec::new() };
-        let Some(table) = value.as_table() else {
-            self.wrong_type(&place, "a table of tables", value);
-            return Vec::new();
-        };
-        let mut sections = Vec::new();
-        for (name, value) in table {
-            let line = self.report.line_of(&name.span());
-            let place = Place { line, key: join(&place.key, &plain(name.get_ref())) };
-            match value.get_ref().as_table() {
-                Some(table) => {
-                    sections
-                        .push((name.get_ref().to_string(), Section::open(table, place, known, self.report)));
-                }
-                None => self.wrong_type(&place, "a table", value.get_ref()),
+        let open = |(name, place, value): (String, Place, &'a DeValue<'a>)| match value.as_table() {
+            Some(table) => Some((name, Section::open(table, place, known, self.report))),
+            None => {
+                self.wrong_type(&place, "a table", value);
+                None
             }
-        }
-        sections
+        };
+        self.entries(key, "a table of tables").into_iter().filter_map(open).collect()
     }
 
     /// The names and values of the table at `key`, whose names are free. Values are never repeated in messages.
     pub(crate) fn fields(&self, key: &'static str) -> Vec<(String, Located<String>)> {
+        let read = |(name, place, value): (String, Place, &'a DeValue<'a>)| match value.as_str() {
+            Some(text) => Some((name, Located { value: text.to_owned(), place })),
+            None => {
+                self.wrong_type(&place, "a string", value);
+                None
+            }
+        };
+        self.entries(key, "a table of strings").into_iter().filter_map(read).collect()
+    }
+
+    /// What stands in the table at `key`, whose names are free.
+    fn entries(&self, key: &'static str, expected: &str) -> Vec<(String, Place, &'a DeValue<'a>)> {
         let Some((place, value)) = self.find(key) else { return Vec::new() };
         let Some(table) = value.as_table() else {
-            self.wrong_type(&place, "a table of strings", value);
+            self.wrong_type(&place, expected, value);
             return Vec::new();
         };
-        let mut fields = Vec::new();
-        for (name, value) in table {
-            let line = self.report.line_of(&name.span());
-            let place = Place { line, key: join(&place.key, &plain(name.get_ref())) };
-            match value.get_ref().as_str() {
-                Some(text) => {
-                    fields.push((name.get_ref().to_string(), Located { value: text.to_owned(), place }));
-                }
-                None => self.wrong_type(&place, "a string", value.get_ref()),
-            }
-        }
-        fields
+        table
+            .iter()
+            .map(|(name, value)| {
+                let line = self.report.line_of(&name.span());
+                let key = join(&place.key, &plain(name.get_ref()));
+                (name.get_ref().to_string(), Place { line, key }, value.get_ref())
+            })
+            .collect()
     }
 
     /// Reports the absence of a key that must be there.

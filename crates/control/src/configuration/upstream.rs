@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use portcullis_gateway::plan::{FieldPattern, HandOffFields, UpstreamConfig, UpstreamPlan};
+use portcullis_gateway::plan::{FieldPattern, HandOffField, HandOffFields, UpstreamConfig, UpstreamPlan};
 
 use super::{
+    address,
     entry::Entry,
     listener::is_name,
     mistake::{Located, Place, shown},
@@ -34,18 +35,16 @@ const IDLE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECTIONS_MOST: u64 = 65_535;
 
 /// The fields of the hand-off, by the names that an operator gives them.
-const HAND_OFF: [(&str, Field); 8] = [
-    ("client-cert", |fields| &mut fields.client_cert),
-    ("client-cert-chain", |fields| &mut fields.client_cert_chain),
-    ("authorisation", |fields| &mut fields.authorisation),
-    ("roles", |fields| &mut fields.roles),
-    ("nca", |fields| &mut fields.nca),
-    ("thumbprint", |fields| &mut fields.thumbprint),
-    ("organisation", |fields| &mut fields.organisation),
-    ("forwarded", |fields| &mut fields.forwarded),
+const HAND_OFF: [(&str, HandOffField); 8] = [
+    ("client-cert", HandOffField::ClientCert),
+    ("client-cert-chain", HandOffField::ClientCertChain),
+    ("authorisation", HandOffField::Authorisation),
+    ("roles", HandOffField::Roles),
+    ("nca", HandOffField::Nca),
+    ("thumbprint", HandOffField::Thumbprint),
+    ("organisation", HandOffField::Organisation),
+    ("forwarded", HandOffField::Forwarded),
 ];
-
-type Field = fn(&mut HandOffFields) -> &mut bool;
 
 /// An upstream as written.
 #[derive(Debug)]
@@ -97,36 +96,27 @@ fn read_servers(section: &Section<'_>) -> Option<Vec<SocketAddr>> {
         report.mistake(&texts.place, "must name at least one");
     }
     let mut servers: Vec<SocketAddr> = Vec::new();
-    for Located { value, place } in &texts.value {
-        match value.parse::<SocketAddr>() {
-            Ok(server) if server.port() == 0 => report.mistake(place, "port 0 is no port of a server"),
-            Ok(server) if servers.contains(&server) => {
-                report.mistake(place, format!("{} stands there twice", shown(value)));
+    for text in &texts.value {
+        match address::parse(text, report) {
+            Some(server) if server.port() == 0 => {
+                report.mistake(&text.place, "port 0 is no port of a server");
             }
-            Ok(server) => servers.push(server),
-            Err(_) => {
-                let message = "is no address with a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
-                report.mistake(place, format!("{} {message}", shown(value)));
+            Some(server) if servers.contains(&server) => {
+                report.mistake(&text.place, format!("{} stands there twice", shown(&text.value)));
             }
+            server => servers.extend(server),
         }
     }
     (servers.len() == texts.value.len() && !servers.is_empty()).then_some(servers)
 }
 
 fn read_hand_off(section: &Section<'_>) -> HandOffFields {
-    let written = match section.texts("hand_off") {
+    match section.texts("hand_off") {
         // An empty list is a choice: nothing is told.
-        Entry::Written(Located { value, .. }) if value.is_empty() => return HandOffFields::NONE,
-        Entry::Absent | Entry::Mistaken => return HandOffFields::ALL,
-        Entry::Written(_) => section.choices("hand_off", &HAND_OFF.map(|(name, _)| (name, name))),
-    };
-    let mut fields = HandOffFields::NONE;
-    for name in written.or(Vec::new()) {
-        if let Some((_, field)) = HAND_OFF.iter().find(|(known, _)| *known == name) {
-            *field(&mut fields) = true;
-        }
+        Entry::Written(Located { value, .. }) if value.is_empty() => HandOffFields::NONE,
+        Entry::Written(_) => section.choices("hand_off", &HAND_OFF).or(Vec::new()).into_iter().collect(),
+        Entry::Absent | Entry::Mistaken => HandOffFields::ALL,
     }
-    fields
 }
 
 fn read_strip(section: &Section<'_>) -> Vec<FieldPattern> {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, Version};
+use http::StatusCode;
+use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use monoio::time::{Sleep, sleep};
 use portcullis_upstream::{ResponseBody, UpstreamError};
@@ -30,15 +31,15 @@ pub(crate) struct OutgoingBody {
 #[derive(Debug)]
 enum Source {
     /// The gate's own.
-    Own(Bytes),
+    Own(Full<Bytes>),
     /// An upstream's.
     Relayed(ResponseBody),
 }
 
 impl OutgoingBody {
     /// A body of the gate's own.
-    pub(crate) const fn own(bytes: Bytes) -> Self {
-        Self { source: Source::Own(bytes), remainder: None }
+    pub(crate) fn own(bytes: Bytes) -> Self {
+        Self { source: Source::Own(Full::new(bytes)), remainder: None }
     }
 
     /// An upstream's.
@@ -48,8 +49,7 @@ impl OutgoingBody {
 
     /// Has this body care for the rest of the request whose answer has `status`.
     pub(crate) fn with_remainder(mut self, mut remainder: Remainder, status: StatusCode) -> Self {
-        remainder.holds_end = remainder.version >= Version::HTTP_2;
-        if remainder.holds_end && status.as_u16() >= 400 {
+        if remainder.is_h2 && status.as_u16() >= 400 {
             remainder.timeout = Remainder::ERROR_HOLD;
         }
         remainder.in_flight.set_turn(Turn::Clients);
@@ -59,8 +59,9 @@ impl OutgoingBody {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let frame = match &mut self.source {
-            Source::Own(bytes) if bytes.is_empty() => None,
-            Source::Own(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Own(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
+            }
             Source::Relayed(body) => ready!(Pin::new(body).poll_frame(cx)),
         };
         if frame.is_none()
@@ -74,7 +75,7 @@ impl OutgoingBody {
 
     /// What delays the end: an unread body on h2.
     fn hold(&mut self) -> Option<&mut Remainder> {
-        let remainder = self.remainder.as_mut().filter(|remainder| remainder.holds_end)?;
+        let remainder = self.remainder.as_mut().filter(|remainder| remainder.is_h2)?;
         if let Source::Relayed(body) = &mut self.source
             && body.is_end_stream()
             && let Some(unread) = body.take_unread()
@@ -102,17 +103,17 @@ impl Body for OutgoingBody {
 
     fn is_end_stream(&self) -> bool {
         let is_held = |unread| {
-            self.remainder.as_ref().is_some_and(|rest| rest.holds_end && (unread || rest.body.is_some()))
+            self.remainder.as_ref().is_some_and(|rest| rest.is_h2 && (unread || rest.body.is_some()))
         };
         match &self.source {
-            Source::Own(bytes) => bytes.is_empty() && !is_held(false),
+            Source::Own(body) => body.is_end_stream() && !is_held(false),
             Source::Relayed(body) => body.is_end_stream() && !is_held(body.has_unread()),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Own(body) => body.size_hint(),
             Source::Relayed(body) => body.size_hint(),
         }
     }
@@ -120,7 +121,7 @@ impl Body for OutgoingBody {
 
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
-        let Some(mut remainder) = self.remainder.take().filter(|rest| rest.version < Version::HTTP_2) else {
+        let Some(mut remainder) = self.remainder.take().filter(|rest| !rest.is_h2) else {
             return;
         };
         if let Source::Relayed(body) = &mut self.source {
@@ -136,14 +137,13 @@ impl Drop for OutgoingBody {
 #[derive(Debug)]
 pub(crate) struct Remainder {
     in_flight: InFlight,
-    version: Version,
+    is_h2: bool,
     /// What of the body nobody reads.
     body: Option<Incoming>,
     /// How long the client may take to send it.
     timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     discarded: usize,
-    holds_end: bool,
 }
 
 impl Remainder {
@@ -155,9 +155,8 @@ impl Remainder {
     const ERROR_HOLD: Duration = Duration::from_millis(500);
 
     /// Of a request that is under way.
-    pub(crate) const fn new(in_flight: InFlight, version: Version, timeout: Duration) -> Self {
-        let (body, timer) = (None, None);
-        Self { in_flight, version, body, timeout, timer, discarded: 0, holds_end: false }
+    pub(crate) const fn new(in_flight: InFlight, is_h2: bool, timeout: Duration) -> Self {
+        Self { in_flight, is_h2, body: None, timeout, timer: None, discarded: 0 }
     }
 
     /// With a body that nobody reads.

@@ -1,15 +1,18 @@
 //! A granted request on its way to its upstream.
 
+use std::{rc::Rc, time::Duration};
+
 use http::{HeaderMap, Method, Request, header, request::Parts};
 use hyper::body::{Body, Incoming};
 use portcullis_policy::{Grant, RequestPath};
-use portcullis_upstream::{BodyFraming, OutgoingRequest, RequestBody};
+use portcullis_upstream::{BodyFraming, OutgoingRequest, RequestBody, TrailerRule, push_field};
 
 use crate::{
     http::{
         authority::RequestHost,
         hand_off::{HandOff, end_forwarded},
     },
+    plan::HandOffField,
     session::Session,
 };
 
@@ -39,7 +42,7 @@ pub(crate) fn head(
     push_field("host", host.authority().as_bytes(), &mut head);
     push_fields(request.headers(), hand_off, &mut head);
     head.extend_from_slice(&lines);
-    if hand_off.fields.forwarded {
+    if hand_off.fields.contains(HandOffField::Forwarded) {
         end_forwarded(host.authority(), &mut head);
     }
     head
@@ -49,8 +52,8 @@ pub(crate) fn head(
 pub(crate) fn outgoing(
     (parts, body): (Parts, Incoming),
     mut head: Vec<u8>,
-    session: &Session,
-    trailers: Option<std::rc::Rc<HandOff>>,
+    stall_timeout: Duration,
+    trailers: Option<Rc<HandOff>>,
 ) -> OutgoingRequest {
     let framing = match body.size_hint().exact() {
         _ if body.is_end_stream() => None,
@@ -70,8 +73,7 @@ pub(crate) fn outgoing(
         None => {}
     }
     head.extend_from_slice(b"\r\n");
-    let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
-    let trailers = trailers.map(|rules| rules as std::rc::Rc<dyn portcullis_upstream::TrailerRule>);
+    let trailers = trailers.map(|rules| rules as Rc<dyn TrailerRule>);
     OutgoingRequest {
         head,
         is_head: parts.method == Method::HEAD,
@@ -105,11 +107,4 @@ fn push_fields(fields: &HeaderMap, hand_off: &HandOff, head: &mut Vec<u8>) {
         }
         push_field(name.as_str(), value.as_bytes(), head);
     }
-}
-
-fn push_field(name: &str, value: &[u8], head: &mut Vec<u8>) {
-    head.extend_from_slice(name.as_bytes());
-    head.extend_from_slice(b": ");
-    head.extend_from_slice(value);
-    head.extend_from_slice(b"\r\n");
 }

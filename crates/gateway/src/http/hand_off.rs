@@ -1,13 +1,14 @@
 //! What an upstream is told of the client, and what the client may not tell it.
 
-use std::{borrow::Cow, fmt::Write, net::SocketAddr};
+use std::{fmt::Write, net::SocketAddr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_handshake::PeerChain;
+use portcullis_http1::is_hop_by_hop;
 use portcullis_policy::Permit;
-use portcullis_upstream::{TrailerRule, is_hop_by_hop};
+use portcullis_upstream::TrailerRule;
 
-use crate::plan::{FieldPattern, HandOffFields};
+use crate::plan::{FieldPattern, HandOffField, HandOffFields, plain_name};
 
 /// The rules of one upstream.
 #[derive(Debug)]
@@ -24,17 +25,11 @@ impl HandOff {
     /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection, the
     /// gate writes it anew, or a backend could take it for the gate's own word.
     pub(crate) fn strips(&self, name: &str) -> bool {
-        match plain(name) {
-            Cow::Borrowed(name) => self.strips_plain(name),
-            Cow::Owned(name) => self.strips_plain(&name),
-        }
-    }
-
-    fn strips_plain(&self, name: &str) -> bool {
-        is_hop_by_hop(name)
-            || matches!(name, "content-length" | "expect" | "host")
-            || speaks_for_the_gate(name)
-            || self.strip.iter().any(|pattern| pattern.covers(name))
+        let name = plain_name(name);
+        is_hop_by_hop(&name)
+            || matches!(&*name, "content-length" | "expect" | "host")
+            || speaks_for_the_gate(&name)
+            || self.strip.iter().any(|pattern| pattern.covers(&name))
     }
 }
 
@@ -42,16 +37,6 @@ impl TrailerRule for HandOff {
     fn passes(&self, name: &str) -> bool {
         !self.strips(name)
     }
-}
-
-/// A name as the servers see it that make variables of names (CGI, RFC 3875 4.1.18): `_` is `-` to all of them, and to some so
-/// is everything that is neither letter nor digit.
-pub(crate) fn plain(name: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    if name.chars().all(is_plain) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(name.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect())
 }
 
 /// Names under which backends look for an identity, or for where a request came from.
@@ -84,12 +69,12 @@ pub(crate) fn identity_lines(
 ) -> Vec<u8> {
     let mut lines = String::new();
     if let Some(chain) = chain {
-        if fields.client_cert {
+        if fields.contains(HandOffField::ClientCert) {
             lines.push_str("client-cert: ");
             push_byte_sequence(&chain.leaf, &mut lines);
             lines.push_str("\r\n");
         }
-        if fields.client_cert_chain && !chain.intermediates.is_empty() {
+        if fields.contains(HandOffField::ClientCertChain) && !chain.intermediates.is_empty() {
             lines.push_str("client-cert-chain: ");
             for (index, certificate) in chain.intermediates.iter().enumerate() {
                 lines.push_str(if index == 0 { "" } else { ", " });
@@ -99,30 +84,22 @@ pub(crate) fn identity_lines(
         }
     }
     if let Some(identity) = permit.identity() {
-        let psd2 = identity.psd2.as_ref();
-        let line = |lines: &mut String, name: &str, value: &str| {
-            // Writing to memory does not fail.
-            let _ = write!(lines, "portcullis-tpp-{name}: {value}\r\n");
+        let (subject, psd2) = (&identity.subject, identity.psd2.as_ref());
+        let mut line = |field, name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|_| fields.contains(field)) {
+                // Writing to memory does not fail.
+                let _ = write!(lines, "portcullis-tpp-{name}: {value}\r\n");
+            }
         };
-        if let Some(authorisation) =
-            identity.subject.organization_identifier.as_ref().filter(|_| fields.authorisation)
-        {
-            line(&mut lines, "authorisation", &item(authorisation));
-        }
-        if let Some(psd2) = psd2.filter(|_| fields.roles) {
-            line(&mut lines, "roles", &psd2.roles.to_string().replace(' ', ", "));
-        }
-        if let Some(psd2) = psd2.filter(|_| fields.nca) {
-            line(&mut lines, "nca", &format!("{};name={}", item(&psd2.nca_id), quoted(&psd2.nca_name)));
-        }
-        if fields.thumbprint {
-            line(&mut lines, "thumbprint", &identity.thumbprint.to_string());
-        }
-        if let Some(organisation) = identity.subject.organization.as_ref().filter(|_| fields.organisation) {
-            line(&mut lines, "organisation", &quoted(organisation));
-        }
+        let authorisation = subject.organization_identifier.as_deref().map(item);
+        line(HandOffField::Authorisation, "authorisation", authorisation);
+        line(HandOffField::Roles, "roles", psd2.map(|psd2| psd2.roles.to_string().replace(' ', ", ")));
+        let nca = psd2.map(|psd2| format!("{};name={}", item(&psd2.nca_id), quoted(&psd2.nca_name)));
+        line(HandOffField::Nca, "nca", nca);
+        line(HandOffField::Thumbprint, "thumbprint", Some(identity.thumbprint.to_string()));
+        line(HandOffField::Organisation, "organisation", subject.organization.as_deref().map(quoted));
     }
-    if fields.forwarded {
+    if fields.contains(HandOffField::Forwarded) {
         let address = peer.ip().to_canonical();
         let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
         let _ = write!(

@@ -14,4 +14,4 @@ mod service;
 
 pub(crate) use h1::serve as serve_h1;
 pub(crate) use h2::serve as serve_h2;
-pub(crate) use hand_off::{HandOff, identity_lines, plain};
+pub(crate) use hand_off::{HandOff, identity_lines};

@@ -97,13 +97,13 @@ impl Session {
             Standing::Refused { denial, .. } => Err(Problem::denied(denial)),
         });
         let (parts, body) = request.into_parts();
-        let remainder =
-            Remainder::new(in_flight, parts.version, self.with_limits(|limits| limits.stall_timeout));
+        let stall_timeout = self.with_limits(|limits| limits.stall_timeout);
+        let remainder = Remainder::new(in_flight, parts.version >= Version::HTTP_2, stall_timeout);
         let response = match outcome {
             Ok(Granted::Forward(index, head)) => {
                 let UpstreamView { upstream, hand_off } = &view.upstreams[index];
                 let trailers = upstream.config().trailers.then(|| Rc::clone(hand_off));
-                let outgoing = forward::outgoing((parts, body), head, self, trailers);
+                let outgoing = forward::outgoing((parts, body), head, stall_timeout, trailers);
                 let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder);
                 return Answering::Relayed(Box::pin(relayed));
             }
@@ -134,17 +134,9 @@ impl Session {
             let detail = "this connection was not made for that host: connect with its name as SNI";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.misdirected", detail));
         }
-        // The parser of h2 takes names that HTTP/1.1 does not have; heads of HTTP/1.1 were scanned.
-        let is_h2 = request.version() >= Version::HTTP_2;
-        if is_h2 && !request.headers().keys().all(|name| is_token(name.as_str().as_bytes())) {
-            return Err(refused_head(HeadRefusal::FieldName));
-        }
-        let fields_max = self.with_limits(|limits| limits.head_fields_max);
-        if request.headers().len() > fields_max {
-            return Err(refused_head(HeadRefusal::TooManyFields { fields_max }));
-        }
-        if request.body().size_hint().exact().is_some_and(|length| length > CONTENT_LENGTH_MAX) {
-            return Err(refused_head(HeadRefusal::ContentLength));
+        // Heads of HTTP/1.1 were scanned.
+        if request.version() >= Version::HTTP_2 {
+            self.check_h2_head(request).map_err(refused_head)?;
         }
         // Whatever its case: a backend may not tell one from the other.
         let is_method = |name: &str| request.method().as_str().eq_ignore_ascii_case(name);
@@ -188,6 +180,21 @@ impl Session {
                 Err(Problem::new(StatusCode::BAD_REQUEST, "path.ambiguous", detail))
             }
         }
+    }
+
+    /// Holds an h2 head to what a head of HTTP/1.1 was held to: the parser of h2 is laxer.
+    fn check_h2_head(&self, request: &Request<Incoming>) -> Result<(), HeadRefusal> {
+        let fields_max = self.with_limits(|limits| limits.head_fields_max);
+        if !request.headers().keys().all(|name| is_token(name.as_str().as_bytes())) {
+            return Err(HeadRefusal::FieldName);
+        }
+        if request.headers().len() > fields_max {
+            return Err(HeadRefusal::TooManyFields { fields_max });
+        }
+        if request.body().size_hint().exact().is_some_and(|length| length > CONTENT_LENGTH_MAX) {
+            return Err(HeadRefusal::ContentLength);
+        }
+        Ok(())
     }
 
     fn log_refusal(&self, problem: &Problem) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_gateway::plan::{Action, HandOffFields};
+use portcullis_gateway::plan::{Action, HandOffField, HandOffFields};
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn upstreams_are_as_written() {
     let target = &upstream.target;
     assert_eq!((target.response_timeout, target.connections_max), (Duration::from_secs(7), 3));
     assert!(target.trailers && target.servers.len() == 2);
-    assert_eq!(upstream.hand_off, HandOffFields { client_cert: true, roles: true, ..HandOffFields::NONE });
+    assert_eq!(upstream.hand_off, [HandOffField::ClientCert, HandOffField::Roles].into_iter().collect());
     assert_eq!(upstream.strip.len(), 1);
 
     let plan = bench.good(&forward(&format!("{SERVERS}\nhand_off = []"))).plan;
