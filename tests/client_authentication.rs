@@ -175,12 +175,14 @@ fn a_certificate_without_roles_is_refused_by_alert_or_by_http() {
     let no_statement = site.issue(TppCertificate::new("Hafenkontor Handels GmbH"));
     let no_role = site.issue(TppCertificate::new("Hafenkontor Handels GmbH").roles([] as [Role; 0]));
     let ordinary = site.issue(tpp().without_qc_statements());
-    for credential in [&no_statement, &no_role, &ordinary] {
+    for (credential, code) in
+        [(&no_statement, "psd2.missing"), (&no_role, "psd2.no-roles"), (&ordinary, "qc.missing")]
+    {
         for version in Version::BOTH {
             let client = client(&site, version).credential(credential);
             assert_refused(&by_alert, &client, &[AlertDescription::AccessDenied], "without roles");
             let response = client.get(by_http.address("tpp"), "/").expect("the handshake finishes");
-            assert_eq!((response.status, &response.json()["code"]), (403, &"psd2.no-role".into()));
+            assert_eq!((response.status, &response.json()["code"]), (403, &code.into()));
         }
     }
     // A path that leads nowhere is refused in the handshake either way.

@@ -85,7 +85,7 @@ fn every_printed_line_comes_true() {
     }
     let noroles = commands.iter().find(|(promise, _)| promise.contains("noroles")).expect("it was there");
     let got = paste(place.path(), &noroles.1, "");
-    assert!(got.body.contains("psd2.no-role"), "{got:?}");
+    assert!(got.body.contains("psd2.missing"), "{got:?}");
     let aisp =
         commands.iter().find(|(promise, _)| promise.contains("aisp /v1/accounts")).expect("it was there");
     let got = paste(place.path(), &aisp.1, "-H 'Portcullis-TPP-Roles: PSP_PI'");

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis_identity::{MAX_STRING_CHARS, QcStatements};
+use portcullis_identity::{MAX_STRING_CHARS, QcExtension};
 
 fuzz_target!(|der: &[u8]| {
-    let read = QcStatements::from_der(der);
+    let read = QcExtension::from_der(der);
     let voided = read.findings.iter().any(|finding| finding.code.voids_psd2());
     assert!(!(voided && read.psd2.is_some()), "a voided statement was read: {read:?}");
     let Some(psd2) = read.psd2 else { return };

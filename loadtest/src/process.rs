@@ -62,7 +62,12 @@ fn pss_bytes(pid: u32) -> Result<u64, ProcessError> {
 /// Proportional set size in bytes of the processes named and all their descendants. Memory of the kernel (socket buffers,
 /// rings) is not in it.
 pub(crate) fn family_pss_bytes(roots: &[u32]) -> Result<u64, ProcessError> {
-    family(roots)?.into_iter().map(pss_bytes).sum()
+    let bytes = |pid: u32| match pss_bytes(pid) {
+        // A descendant that ended between the two looks holds nothing any more.
+        Err(ProcessError::Gone(_)) if !roots.contains(&pid) => Ok(0),
+        other => other,
+    };
+    family(roots)?.into_iter().map(bytes).sum()
 }
 
 /// The processes named and all their descendants, without this program, each once.

@@ -20,6 +20,7 @@ mod route;
 mod runtime;
 mod section;
 mod server_certificate;
+mod severities;
 mod spelling;
 mod summary;
 #[cfg(test)]
@@ -171,7 +172,7 @@ fn convert(
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
     report_unused(&upstreams, routes.as_ref(), report);
     let upstreams = upstreams.into_iter().map(UpstreamWritten::load).collect::<Option<Vec<_>>>();
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, log.access);
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, &log);
     Some(Configuration { runtime, plan, admin, log, expiries, warnings: Vec::new(), fixed: fixed.into() })
 }
 
@@ -255,7 +256,7 @@ fn assemble(
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     (routes, actions): (RouteTable, Vec<Action>),
     upstreams: Vec<UpstreamPlan>,
-    access_log: bool,
+    log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
     let policy = Snapshot::after(previous, domains, routes);
@@ -263,5 +264,5 @@ fn assemble(
     let mut ids = policy.domains().map(|(id, _)| id);
     let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
     drop(ids);
-    (Plan { policy, listeners, actions, upstreams, access_log }, expiries)
+    (Plan { policy, listeners, actions, upstreams, access_log: log.access, audit_log: log.audit }, expiries)
 }

@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use portcullis_gateway::{Gateway, plan::Plan};
+use portcullis_telemetry::RecordSinks;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinHandle},
@@ -16,12 +17,12 @@ use tokio::{
 
 use crate::{
     Configuration, ControlError, Mistakes,
-    access_file::AccessWriter,
     admin_listener::{AdminListener, Phase},
     configuration::Fixed,
     logging::Log,
     memory::Memory,
     open_files,
+    record_file::{RecordKind, RecordWriter},
     recorder::Recorder,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
@@ -32,8 +33,8 @@ use crate::{
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Shards cut what is left at the drain timeout by themselves; this is for their threads to end.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
-/// For the last access records to be written. A file that takes none costs them, and not the end of the process.
-const ACCESS_LOG_GRACE: Duration = Duration::from_secs(1);
+/// For the last records to be written. A file that takes none costs them, and not the end of the process.
+const RECORDS_GRACE: Duration = Duration::from_secs(1);
 /// A drain that is watched ends within this of the last shard.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
@@ -72,7 +73,7 @@ struct ControlPlane {
     /// Plans that a shard may still look at. The last reference to one is dropped here, since that takes time.
     retired: Vec<Arc<Plan>>,
     gateway: Gateway,
-    access: AccessWriter,
+    writers: [RecordWriter; 2],
     recorder: Recorder,
     log: Log,
     memory: Memory,
@@ -100,9 +101,12 @@ impl ControlPlane {
             tracing::info!(listener = "admin", address = %listener.address(), "listening");
             tokio::spawn(listener.serve(recorder.clone(), phases));
         }
-        let (sink, access) = AccessWriter::start(log_settings.access_file.as_deref())?;
+        let (access, access_writer) =
+            RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
+        let (audit, audit_writer) =
+            RecordWriter::start(RecordKind::Audit, log_settings.audit_file.as_deref())?;
         let plan = Arc::new(ArcSwap::from_pointee(plan));
-        let gateway = Gateway::start(&runtime, &plan, &sink)?;
+        let gateway = Gateway::start(&runtime, &plan, &RecordSinks { access, audit })?;
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
         }
@@ -122,7 +126,7 @@ impl ControlPlane {
             plan,
             retired: Vec::new(),
             gateway,
-            access,
+            writers: [access_writer, audit_writer],
             recorder,
             log,
             memory: Memory::default(),
@@ -192,7 +196,7 @@ impl ControlPlane {
     /// Begins to read the configuration as it is written now.
     fn read_anew(&self) -> Reload {
         self.manager.reloading();
-        self.access.reopen();
+        self.writers.iter().for_each(RecordWriter::reopen);
         let (path, previous, fixed) = (self.path.clone(), self.plan.load_full(), Arc::clone(&self.fixed));
         // Reading takes long where files come over a network; scrapes, probes and signals must not wait for it.
         let task = tokio::task::spawn_blocking(move || Configuration::reload(&path, &previous, &fixed));
@@ -253,7 +257,7 @@ impl ControlPlane {
                 },
             }
         }
-        self.finish_access_log().await;
+        self.finish_records().await;
         self.keep_up();
         if !self.gateway.join() {
             return Err(ControlError::DataPlaneEnded);
@@ -262,10 +266,10 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// The writer ends once the last shard has let go of the queue and its records are written.
-    async fn finish_access_log(&self) {
-        let deadline = Instant::now() + ACCESS_LOG_GRACE;
-        while !self.access.is_finished() && Instant::now() < deadline {
+    /// The writers end once the last shard has let go of the queues and their records are written.
+    async fn finish_records(&self) {
+        let deadline = Instant::now() + RECORDS_GRACE;
+        while !self.writers.iter().all(RecordWriter::is_finished) && Instant::now() < deadline {
             sleep(DRAIN_POLL).await;
         }
     }

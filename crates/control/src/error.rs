@@ -25,9 +25,11 @@ pub enum ControlError {
         /// Why not.
         source: io::Error,
     },
-    /// The access log cannot be opened.
-    #[error("cannot open the access log {path}")]
-    AccessFile {
+    /// A file of records cannot be opened.
+    #[error("cannot open the {log} {path}")]
+    RecordFile {
+        /// Which log: access or audit.
+        log: &'static str,
         /// Which file.
         path: PathBuf,
         /// Why not.

@@ -3,7 +3,6 @@
 //! One thread with its own runtime. It reads the configuration, publishes it to the shards, keeps the logs and answers the
 //! operator; it never touches a client's connection.
 
-mod access_file;
 mod admin_listener;
 mod configuration;
 mod control_plane;
@@ -11,6 +10,7 @@ mod error;
 mod logging;
 mod memory;
 mod open_files;
+mod record_file;
 mod recorder;
 mod service_manager;
 mod signals;

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use portcullis_gateway::IoBackend;
 use portcullis_telemetry::BUCKETS_SECONDS;
 
-use crate::{Configuration, ControlError};
+use crate::{Configuration, ControlError, record_file::RecordKind};
 
 /// The metrics of the process.
 ///
@@ -37,7 +37,9 @@ impl Recorder {
         for result in ["success", "failure"] {
             reloads(result).increment(0);
         }
-        counter!("portcullis_access_write_errors_total").increment(0);
+        for kind in [RecordKind::Access, RecordKind::Audit] {
+            kind.write_errors().increment(0);
+        }
         let configuration = Arc::new(Mutex::new(PrometheusBuilder::new().build_recorder().handle()));
         Ok(Self { process, configuration })
     }
@@ -121,6 +123,7 @@ fn describe_own() {
         "How long ago the shard's loop last came round; beyond 5 the shard is stuck."
     );
     describe_counter!("portcullis_access_write_errors_total", "Writes to the access log that failed.");
+    describe_counter!("portcullis_audit_write_errors_total", "Writes to the audit log that failed.");
 }
 
 fn record_configuration(configuration: &Configuration) {

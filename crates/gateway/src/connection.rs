@@ -50,12 +50,13 @@ impl Arrival {
     async fn shake_hands(self, socket: Socket) -> Option<(Handshaken, Rc<Session>)> {
         let view = self.shard.view();
         let limits = &view.plan.listeners[self.listener].limits;
-        let mut judge = None;
+        let (mut judge, mut judged_in) = (None, None);
         let within_deadline = async {
             let hello = ClientHello::read(socket).await?;
             let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
                 return Err(hello.refuse_name().await);
             };
+            judged_in = Some(domain.id);
             let judge = judge.insert(ConnectionJudge::new(Rc::clone(&view), domain.id));
             let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
             let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
@@ -63,8 +64,9 @@ impl Arrival {
         };
         let outcome = monoio::time::timeout(limits.handshake_timeout, within_deadline).await;
         let judged = judge.and_then(|judge| judge.take());
-        if let Some(judged) = &judged {
-            self.shard.listeners[self.listener].metrics.verified(judged.standing.result());
+        if let (Some(judged), Some(domain)) = (&judged, judged_in) {
+            let place = (self.listener, self.peer);
+            self.shard.judged(place, &view, view.plan.policy.domain(domain).0, &judged.standing);
         }
         match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
             Err(failure) => self.failed(&failure, judged.as_ref()),

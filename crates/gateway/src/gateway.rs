@@ -14,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use portcullis_handshake::{ConfigError, key_matches};
-use portcullis_telemetry::AccessSink;
+use portcullis_telemetry::RecordSinks;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
@@ -87,7 +87,7 @@ impl Gateway {
     pub fn start(
         runtime: &RuntimePlan,
         plan: &Arc<ArcSwap<Plan>>,
-        access: &AccessSink,
+        records: &RecordSinks,
     ) -> Result<Self, StartError> {
         let io = choose(runtime.io)?;
         let (addresses, sockets) = bind_all(&plan.load().listeners, runtime.shards.get())?;
@@ -103,7 +103,7 @@ impl Gateway {
                 io,
                 plan: Arc::clone(plan),
                 sockets,
-                access: access.clone(),
+                records: records.clone(),
                 draining: Arc::clone(&draining),
                 census: Arc::clone(&censuses[number]),
                 pulse: heartbeats.pulse(number),

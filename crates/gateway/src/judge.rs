@@ -1,11 +1,14 @@
 //! Judging a client: path, identity, rules.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use portcullis_handshake::{ClientJudge, PeerChain};
 use portcullis_identity::Identity;
-use portcullis_policy::{Denial, DomainId, Permit, Refusals, TrustDomain, Verdict, decide};
-use portcullis_telemetry::Refused;
+use portcullis_policy::{
+    Assessment, ContentRule, Denial, DomainId, Evidence, Permit, Refusals, Registration, Rule, TrustDomain,
+    Verdict, decide,
+};
+use portcullis_telemetry::{AuditRecord, Refused, now_unix_s};
 use portcullis_trust::{PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::UnixTime;
@@ -20,8 +23,8 @@ pub(crate) enum Standing {
     /// It may not; every request is answered with the reason.
     Refused {
         denial: Denial,
-        /// Who it is, for records.
-        identity: Option<Box<Identity>>,
+        /// Who it is and what was found, for records and explanations.
+        assessment: Option<Box<Assessment>>,
     },
 }
 
@@ -38,9 +41,40 @@ pub(crate) struct Judged {
 impl Standing {
     /// Who the client is, as far as it proved it.
     pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.assessment().map(|assessment| &assessment.identity)
+    }
+
+    /// What was found out about its certificate, if it has one that could be read.
+    pub(crate) fn assessment(&self) -> Option<&Assessment> {
         match self {
-            Self::Admitted(permit) => permit.identity(),
-            Self::Refused { identity, .. } => identity.as_deref(),
+            Self::Admitted(permit) => permit.assessment(),
+            Self::Refused { assessment, .. } => assessment.as_deref(),
+        }
+    }
+
+    /// The record of this verdict.
+    pub(crate) fn audit(&self, listener: &Arc<str>, domain: &str, peer: SocketAddr) -> AuditRecord {
+        let assessment = self.assessment();
+        let identity = self.identity();
+        let codes = match (assessment, self) {
+            (Some(assessment), _) => assessment.codes().collect(),
+            (None, Self::Refused { denial, .. }) => vec![denial.code()],
+            (None, Self::Admitted(_)) => Vec::new(),
+        };
+        AuditRecord {
+            time_unix_s: now_unix_s(),
+            listener: Arc::clone(listener),
+            domain: domain.to_owned(),
+            peer,
+            thumbprint_sha256: identity.map(|identity| identity.thumbprint.to_string()),
+            organization: identity.and_then(|identity| identity.subject.organization.clone()),
+            organization_identifier: identity
+                .and_then(|identity| identity.subject.organization_identifier.clone()),
+            verdict: match self {
+                Self::Admitted(_) => "admit",
+                Self::Refused { .. } => "refuse",
+            },
+            codes,
         }
     }
 
@@ -66,12 +100,17 @@ impl Standing {
 
 /// Judges `chain`, whose leaf's key the client holds, by the rules of `domain` at the time `now`.
 pub(crate) fn judge(domain: &TrustDomain, chain: PeerChain, now: UnixTime) -> Judged {
-    let rules = &domain.client_auth;
-    let path = rules.anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now);
+    let (rules, anchors) = (&domain.client_auth.rules, &domain.client_auth.anchors);
+    let path = anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now);
     let valid_until = path.as_ref().map_or(i64::MAX, TrustedPath::not_after);
-    let standing = match decide(domain, path, Identity::from_der(&chain.leaf)) {
+    let evidence = Evidence {
+        path: Some(path),
+        registration: Registration::Unknown,
+        now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+    };
+    let standing = match decide(rules, Identity::from_der(&chain.leaf), evidence) {
         Verdict::Admitted(permit) => Standing::Admitted(permit),
-        Verdict::Refused { denial, identity } => Standing::Refused { denial, identity },
+        Verdict::Refused { denial, assessment } => Standing::Refused { denial, assessment },
     };
     Judged { standing, valid_until, chain }
 }
@@ -123,6 +162,25 @@ fn alert_for(denial: &Denial) -> CertificateError {
         Denial::Path(PathError::UnknownIssuer { .. }) => CertificateError::UnknownIssuer,
         Denial::Path(PathError::UnusableEku { .. }) => CertificateError::InvalidPurpose,
         Denial::Path(_) | Denial::Unreadable(_) => CertificateError::BadEncoding,
+        Denial::Rule { finding, .. } if is_about_purpose(finding.rule) => CertificateError::InvalidPurpose,
         _ => CertificateError::ApplicationVerificationFailure,
     }
+}
+
+/// Whether the certificate is one for another use, which TLS has an alert for.
+const fn is_about_purpose(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::Content(
+            ContentRule::TlsBinding
+                | ContentRule::ExtendedKeyUsageUnusable
+                | ContentRule::KeyUsageSignature
+                | ContentRule::CertificateAuthority
+                | ContentRule::QcTypeMissing
+                | ContentRule::QcTypeSeal
+                | ContentRule::QcTypeSignature
+                | ContentRule::QcTypeSeveral
+                | ContentRule::QcTypeUnknown
+        )
+    )
 }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub upstreams: Vec<UpstreamPlan>,
     /// Whether an access record is written for each request.
     pub access_log: bool,
+    /// Whether an audit record is written for each verdict on a client certificate.
+    pub audit_log: bool,
 }
 
 /// One listening address.

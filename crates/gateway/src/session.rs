@@ -301,8 +301,10 @@ impl Session {
                 }
                 None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
             };
+            if self.chain.is_some() {
+                self.shard.judged((self.listener, self.peer), &view, rules, &standing);
+            }
             let listener = &self.shard.listeners[self.listener];
-            listener.metrics.verified(standing.result());
             if let Standing::Refused { denial, .. } = &standing {
                 let sentence = || denial.to_string();
                 let who = standing.refused(&listener.name, self.peer);

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::{
         Arc,
@@ -15,9 +15,13 @@ use std::{
 use arc_swap::ArcSwap;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::ConfigError;
-use portcullis_telemetry::{AccessRecord, AccessSink, ListenerMetrics, RefusalLog, Refused, ShardMetrics};
+use portcullis_policy::{Denial, TrustDomain};
+use portcullis_telemetry::{
+    AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
+};
+use portcullis_trust::PathError;
 
-use crate::{bell::Bell, heartbeat::Pulse, listener, plan::Plan, slots::Slots, view::View};
+use crate::{bell::Bell, heartbeat::Pulse, judge::Standing, listener, plan::Plan, slots::Slots, view::View};
 
 /// How often a shard looks for news and turns its coarse clock. Deadlines are seconds, and news must reach living
 /// connections within one.
@@ -67,7 +71,7 @@ pub(crate) struct ShardStart {
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// Bound, listening, in the order of the plan.
     pub(crate) sockets: Vec<TcpListener>,
-    pub(crate) access: AccessSink,
+    pub(crate) records: RecordSinks,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
     pub(crate) pulse: Pulse,
@@ -106,9 +110,9 @@ pub(crate) struct Shard {
     pub(crate) clock: Rc<Cell<Instant>>,
     view: RefCell<Rc<View>>,
     refusals: RefCell<RefusalLog>,
-    /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writer of the
-    /// access log ends when the last sink is gone.
-    access: RefCell<Option<AccessSink>>,
+    /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
+    /// records end when the last sinks are gone.
+    records: RefCell<Option<RecordSinks>>,
     draining: Cell<bool>,
     busy: Cell<usize>,
 }
@@ -155,10 +159,37 @@ impl Shard {
         self.refusals.borrow_mut().refused(code, who, detail, self.now());
     }
 
+    /// Counts and records a verdict on a client certificate.
+    pub(crate) fn judged(
+        &self,
+        (listener, peer): (usize, SocketAddr),
+        view: &View,
+        domain: &TrustDomain,
+        standing: &Standing,
+    ) {
+        let listener = &self.listeners[listener];
+        listener.metrics.verified(standing.result());
+        if let Standing::Refused { denial: Denial::Path(PathError::CriticalExtension { oid, .. }), .. } =
+            standing
+        {
+            listener.metrics.critical_extension(oid);
+        }
+        if view.plan.audit_log {
+            self.audit(standing.audit(&listener.name, &domain.name, peer));
+        }
+    }
+
     /// Hands an access record over.
     pub(crate) fn access(&self, record: AccessRecord) {
-        if !self.access.borrow().as_ref().is_some_and(|access| access.put(record)) {
+        if !self.records.borrow().as_ref().is_some_and(|records| records.access.put(record)) {
             self.metrics.access_records_dropped.increment(1);
+        }
+    }
+
+    /// Hands an audit record over.
+    pub(crate) fn audit(&self, record: AuditRecord) {
+        if !self.records.borrow().as_ref().is_some_and(|records| records.audit.put(record)) {
+            self.metrics.audit_records_dropped.increment(1);
         }
     }
 
@@ -241,7 +272,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         clock: Rc::new(Cell::new(Instant::now())),
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
         refusals: RefCell::default(),
-        access: RefCell::new(Some(start.access)),
+        records: RefCell::new(Some(start.records)),
         draining: Cell::new(false),
         busy: Cell::new(0),
     });
@@ -263,7 +294,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         shard.clock.set(now);
         start.pulse.beat(now);
     }
-    shard.access.take();
+    shard.records.take();
     Ok(())
 }
 

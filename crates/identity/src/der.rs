@@ -84,6 +84,21 @@ pub enum DerError {
     /// A BOOLEAN that is neither 0x00 nor 0xff.
     #[error("boolean not well-formed")]
     Boolean,
+    /// An INTEGER that is empty, padded, or out of the range that its field allows.
+    #[error("integer not well-formed or out of range")]
+    Integer,
+    /// A BIT STRING whose bits are not what its field allows.
+    #[error("bit string not well-formed")]
+    BitString,
+    /// A character string that is empty, too long, or has characters that its type or its field does not allow.
+    #[error("character string not well-formed")]
+    Text,
+    /// More elements than are read.
+    #[error("more than {limit} elements")]
+    TooManyElements {
+        /// Elements that are read.
+        limit: usize,
+    },
 }
 
 /// One element: its identifier octet, its content, and both with the length between them.
@@ -124,6 +139,14 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(content: &'a [u8]) -> Self {
         Self { rest: content }
+    }
+
+    /// A reader of the content of `der`, which must be one SEQUENCE and nothing else.
+    pub(crate) fn sequence(der: &'a [u8]) -> Result<Self, DerError> {
+        let mut outer = Self::new(der);
+        let content = outer.expect(SEQUENCE)?.content;
+        outer.finish()?;
+        Ok(Self::new(content))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -34,6 +34,12 @@ impl<'a> Attribute<'a> {
         Ok(Self { oid, value })
     }
 
+    /// Whether the string has a type in which a certificate of today is to be written (RFC 5280 section 4.1.2.4):
+    /// `UTF8String` or `PrintableString`, and for a country the latter.
+    pub(crate) fn has_allowed_type(&self) -> bool {
+        self.value.tag == PRINTABLE_STRING || self.value.tag == UTF8_STRING && self.oid != oid::COUNTRY
+    }
+
     /// The value as text, if it is a character string that can be read without guessing.
     ///
     /// `TeletexString` is read as ISO 8859-1, as OpenSSL does: T.61 proper is not found in certificates.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::der::{DerError, Element, OBJECT_IDENTIFIER, Reader, SEQUENCE, UTF8_STRING};
 use crate::finding::{Finding, FindingCode};
 use crate::oid;
-use crate::role::Role;
+use crate::organization_identifier::Authorisation;
+use crate::role::{Role, role_name, role_oid};
 use crate::roles::Roles;
 
 /// Role entries that are read. Nine identifiers are defined under the arc, others may be registered elsewhere
@@ -20,7 +21,7 @@ pub const MAX_STRING_CHARS: usize = 256;
 /// The PSD2 statement, 0.4.0.19495.2 (TS 119 495 section 5.1 and Annex A), read whole or not at all.
 ///
 /// Trust: what the issuer wrote. The strings may hold any characters; escape them where they go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Psd2Statement {
     /// The roles by identifier; names play no part. Empty if no entry is one of the four.
@@ -43,7 +44,27 @@ pub struct RoleEntry {
     pub name: String,
 }
 
+/// The JSON of a statement, beside which stands the authorisation number that the subject has.
+#[derive(Serialize)]
+pub(crate) struct Psd2Json<'a> {
+    roles: Roles,
+    role_entries: &'a [RoleEntry],
+    nca_name: &'a str,
+    nca_id: &'a str,
+    authorisation: Option<Authorisation<'a>>,
+}
+
 impl Psd2Statement {
+    pub(crate) fn with_authorisation<'a>(&'a self, authorisation: Option<Authorisation<'a>>) -> Psd2Json<'a> {
+        Psd2Json {
+            roles: self.roles,
+            role_entries: &self.role_entries,
+            nca_name: &self.nca_name,
+            nca_id: &self.nca_id,
+            authorisation,
+        }
+    }
+
     /// Reads a statementInfo, with its tag and length; empty if the statement has none.
     pub(crate) fn read(info: &[u8], findings: &mut Vec<Finding>) -> Option<Self> {
         match read_statement(info) {
@@ -100,8 +121,7 @@ fn read_role(list: &mut Reader<'_>) -> Result<(Option<Role>, RoleEntry), Finding
     refuse_flattened(&fields)?;
     finish(fields, "a role")?;
     let role = Role::from_oid_content(content);
-    let oid = role.map_or_else(|| oid::dotted(content).into(), |role| role.oid().into());
-    Ok((role, RoleEntry { oid, name }))
+    Ok((role, RoleEntry { oid: role_oid(content), name }))
 }
 
 /// The commonest mis-encoding seen: `SEQUENCE { oid, name, oid, name }`, at either of two depths.
@@ -166,9 +186,8 @@ fn malformed(field: &'static str, error: &DerError) -> Finding {
 
 fn note_mismatched_names(entries: &[RoleEntry], findings: &mut Vec<Finding>) {
     for entry in entries {
-        let role = Role::ALL.into_iter().find(|role| role.oid() == entry.oid);
-        if let Some(role) = role.filter(|role| role.as_str() != entry.name) {
-            let message = format!("role {} ({role}) does not bear the name {role}", role.oid());
+        if let Some(name) = role_name(&entry.oid).filter(|name| *name != entry.name) {
+            let message = format!("role {} does not bear its name, {name}", entry.oid);
             findings.push(Finding::new(FindingCode::Psd2RoleNameMismatch, message));
         }
     }

@@ -50,6 +50,11 @@ impl Role {
         }
     }
 
+    /// The role of a dotted identifier, if one of the four.
+    pub fn from_oid(dotted: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.oid() == dotted)
+    }
+
     /// The role that the content octets of an identifier name, if one of the four.
     pub(crate) fn from_oid_content(content: &[u8]) -> Option<Self> {
         match content.strip_prefix(oid::PSD2_ROLES)? {
@@ -60,6 +65,34 @@ impl Role {
             _ => None,
         }
     }
+}
+
+/// Roles that TS 119 495 defines beside the four, by what follows the arc: they are known by name, and give no right.
+const OTHER_ROLES: [(u8, &str, &str); 5] = [
+    (0, "0.4.0.19495.1.0", "Unspecified"),
+    (5, "0.4.0.19495.1.5", "PSP_CB"),
+    (6, "0.4.0.19495.1.6", "PSP_PA"),
+    (51, "0.4.0.19495.1.51", "VOP_RS"),
+    (52, "0.4.0.19495.1.52", "VOP_VS"),
+];
+
+/// The dotted form of an identifier's content octets; allocates nothing for roles that TS 119 495 defines.
+pub(crate) fn role_oid(content: &[u8]) -> Cow<'static, str> {
+    if let Some(role) = Role::from_oid_content(content) {
+        return role.oid().into();
+    }
+    let other = content.strip_prefix(oid::PSD2_ROLES).and_then(|last| match last {
+        [last] => OTHER_ROLES.iter().find(|(known, ..)| known == last),
+        _ => None,
+    });
+    other.map_or_else(|| oid::dotted(content).into(), |(_, dotted, _)| (*dotted).into())
+}
+
+/// The name that TS 119 495 (V1.8.1) gives to a role identifier, whether or not it is a [`Role`]. `None` for identifiers
+/// that it does not define.
+pub fn role_name(dotted: &str) -> Option<&'static str> {
+    let other = || OTHER_ROLES.iter().find(|(_, oid, _)| *oid == dotted).map(|(.., name)| *name);
+    Role::from_oid(dotted).map(Role::as_str).or_else(other)
 }
 
 impl fmt::Display for Role {
@@ -107,6 +140,10 @@ mod tests {
             assert_eq!(role.as_str().parse(), Ok(role));
             let encoded = test_der::oid(role.oid());
             assert_eq!(Role::from_oid_content(&encoded[2..]), Some(role));
+            assert_eq!(
+                (role_name(role.oid()), role_oid(&encoded[2..])),
+                (Some(role.as_str()), role.oid().into())
+            );
         }
     }
 
@@ -115,6 +152,10 @@ mod tests {
         for last in ["0", "5", "6", "51", "52", "1.1", "128"] {
             let encoded = test_der::oid(&format!("0.4.0.19495.1.{last}"));
             assert_eq!(Role::from_oid_content(&encoded[2..]), None, "{last}");
+            let dotted = format!("0.4.0.19495.1.{last}");
+            assert_eq!(role_oid(&encoded[2..]), dotted);
+            let is_defined = OTHER_ROLES.iter().any(|(number, ..)| number.to_string() == last);
+            assert_eq!(role_name(&dotted).is_some(), is_defined, "{last}");
         }
         assert_eq!(Role::from_oid_content(oid::PSD2_ROLES), None);
         for name in ["psp_ai", "PSP_AI ", "PSP_CB", ""] {

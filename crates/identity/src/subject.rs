@@ -80,6 +80,11 @@ impl<'a> Slot<'a> {
             let message = format!("the subject's {name} is not a character string that can be read");
             findings.push(Finding::new(FindingCode::UnreadableAttribute, message));
         }
+        if text.is_some() && !attribute.has_allowed_type() {
+            let message =
+                format!("the subject's {name} has a string type that RFC 5280 does not allow for it");
+            findings.push(Finding::new(FindingCode::AttributeStringType, message));
+        }
         text.map(Into::into)
     }
 }

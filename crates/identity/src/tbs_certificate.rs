@@ -24,6 +24,14 @@ pub struct TbsCertificate<'a> {
     pub issuer: &'a [u8],
     /// The subject's `RDNSequence` without its outer tag and length.
     pub subject: &'a [u8],
+    /// The content octets of the serial number, as they stand.
+    pub serial_number: &'a [u8],
+    /// The `SubjectPublicKeyInfo`, with its tag and length.
+    pub subject_public_key_info: &'a [u8],
+    /// The content of the signature algorithm that is signed.
+    pub(crate) signature_algorithm: &'a [u8],
+    /// The content of the signature algorithm beside the signature; the two should be the same.
+    pub(crate) outer_signature_algorithm: &'a [u8],
     validity: &'a [u8],
     extensions: &'a [u8],
 }
@@ -38,21 +46,32 @@ impl<'a> TbsCertificate<'a> {
         if der.len() > MAX_CERTIFICATE_BYTES {
             return Err(IdentityError::TooLarge { bytes: der.len(), limit: MAX_CERTIFICATE_BYTES });
         }
-        Self::read(read_envelope(der).map_err(IdentityError::within("envelope"))?)
+        let (tbs, outer) = read_envelope(der).map_err(IdentityError::within("envelope"))?;
+        Self::read(tbs, outer)
     }
 
-    fn read(mut tbs: Reader<'a>) -> Result<Self, IdentityError> {
+    fn read(mut tbs: Reader<'a>, outer_signature_algorithm: &'a [u8]) -> Result<Self, IdentityError> {
         let version = read_version(&mut tbs).map_err(IdentityError::within("version"))?;
-        tbs.expect(INTEGER).map_err(IdentityError::within("serialNumber"))?;
-        tbs.expect(SEQUENCE).map_err(IdentityError::within("signature"))?;
+        let serial_number = tbs.expect(INTEGER).map_err(IdentityError::within("serialNumber"))?.content;
+        let signature_algorithm = tbs.expect(SEQUENCE).map_err(IdentityError::within("signature"))?.content;
         let issuer = tbs.expect(SEQUENCE).map_err(IdentityError::within("issuer"))?.content;
         let validity = tbs.expect(SEQUENCE).map_err(IdentityError::within("validity"))?.content;
         let subject = tbs.expect(SEQUENCE).map_err(IdentityError::within("subject"))?.content;
-        tbs.expect(SEQUENCE).map_err(IdentityError::within("subjectPublicKeyInfo"))?;
+        let spki = tbs.expect(SEQUENCE).map_err(IdentityError::within("subjectPublicKeyInfo"))?;
         tbs.optional(CONTEXT_1_IMPLICIT).map_err(IdentityError::within("issuerUniqueID"))?;
         tbs.optional(CONTEXT_2_IMPLICIT).map_err(IdentityError::within("subjectUniqueID"))?;
         let extensions = read_extensions(&mut tbs).map_err(IdentityError::within("extensions"))?;
-        Ok(Self { version, issuer, subject, validity, extensions })
+        Ok(Self {
+            version,
+            issuer,
+            subject,
+            serial_number,
+            subject_public_key_info: spki.encoded,
+            signature_algorithm,
+            outer_signature_algorithm,
+            validity,
+            extensions,
+        })
     }
 
     /// The validity period.
@@ -69,16 +88,15 @@ impl<'a> TbsCertificate<'a> {
     }
 }
 
-/// Reads `Certificate` down to the content of `tbsCertificate`, and demands that nothing follows any part.
-fn read_envelope(der: &[u8]) -> Result<Reader<'_>, DerError> {
-    let mut outer = Reader::new(der);
-    let mut certificate = Reader::new(outer.expect(SEQUENCE)?.content);
-    outer.finish()?;
+/// Reads `Certificate` down to the content of `tbsCertificate` and of `signatureAlgorithm`, and demands that nothing
+/// follows any part.
+fn read_envelope(der: &[u8]) -> Result<(Reader<'_>, &[u8]), DerError> {
+    let mut certificate = Reader::sequence(der)?;
     let tbs = certificate.expect(SEQUENCE)?.content;
-    certificate.expect(SEQUENCE)?;
+    let algorithm = certificate.expect(SEQUENCE)?.content;
     certificate.expect(BIT_STRING)?;
     certificate.finish()?;
-    Ok(Reader::new(tbs))
+    Ok((Reader::new(tbs), algorithm))
 }
 
 /// Reads the optional `[0] EXPLICIT Version DEFAULT v1`.

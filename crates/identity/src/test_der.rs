@@ -89,32 +89,46 @@ pub fn psd2_statement() -> Vec<u8> {
 
 /// A certificate to be written.
 pub struct Certificate {
+    pub version: Vec<u8>,
+    pub serial_number: Vec<u8>,
+    pub signature: Vec<u8>,
     pub subject: Vec<Vec<u8>>,
     pub validity: Vec<Vec<u8>>,
+    pub key: Vec<u8>,
     pub extensions: Vec<Vec<u8>>,
 }
 
 impl Certificate {
     pub fn to_der(&self) -> Vec<u8> {
-        let algorithm = sequence(&[oid("1.2.840.10045.4.3.2")]);
         let issuer = sequence(&[rdn("2.5.4.6", &printable("FI")), rdn("2.5.4.3", &utf8("Test QTSP"))]);
-        let key_algorithm = sequence(&[oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")]);
-        let mut point = vec![0x00, 0x04];
-        point.resize(66, 0x5a);
         let mut tbs = vec![
-            tlv(0xa0, &[0x02, 0x01, 0x02]),
-            tlv(0x02, &[0x0a; 16]),
-            algorithm.clone(),
+            tlv(0xa0, &self.version),
+            self.serial_number.clone(),
+            self.signature.clone(),
             issuer,
             sequence(&self.validity),
             sequence(&self.subject),
-            sequence(&[key_algorithm, tlv(0x03, &point)]),
+            self.key.clone(),
         ];
         if !self.extensions.is_empty() {
             tbs.push(tlv(0xa3, &sequence(&self.extensions)));
         }
-        sequence(&[sequence(&tbs), algorithm, tlv(0x03, &[0x00; 72])])
+        sequence(&[sequence(&tbs), self.signature.clone(), tlv(0x03, &[0x00; 72])])
     }
+}
+
+/// A key on a curve of this identifier, whose point has this many octets.
+pub fn ec_key(curve: &str, point: usize) -> Vec<u8> {
+    let mut bits = vec![0x00, 0x04];
+    bits.resize(point + 1, 0x5a);
+    sequence(&[sequence(&[oid("1.2.840.10045.2.1"), oid(curve)]), tlv(0x03, &bits)])
+}
+
+/// An RSA key whose modulus has this many octets, each with its highest bit set.
+pub fn rsa_key(octets: usize) -> Vec<u8> {
+    let modulus = [&[0][..], &vec![0xc5; octets]].concat();
+    let key = sequence(&[tlv(0x02, &modulus), tlv(0x02, &[1, 0, 1])]);
+    sequence(&[sequence(&[oid("1.2.840.113549.1.1.1"), null()]), tlv(0x03, &[&[0][..], &key].concat())])
 }
 
 /// A well-formed certificate with the extensions that a QWAC has.
@@ -123,6 +137,10 @@ pub fn with_psd2() -> Certificate {
     let web = sequence(&[oid("0.4.0.1862.1.6"), sequence(&[oid("0.4.0.1862.1.6.3")])]);
     let usages = sequence(&[oid("1.3.6.1.5.5.7.3.1"), oid("1.3.6.1.5.5.7.3.2")]);
     Certificate {
+        version: tlv(0x02, &[2]),
+        serial_number: tlv(0x02, &[0x0a; 16]),
+        signature: sequence(&[oid("1.2.840.10045.4.3.2")]),
+        key: ec_key("1.2.840.10045.3.1.7", 65),
         subject: vec![
             rdn("2.5.4.6", &printable("FI")),
             rdn("2.5.4.10", &utf8("Example Oy")),

@@ -46,6 +46,35 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
+/// SHA-256 over a `SubjectPublicKeyInfo` with its tag and length: what stays when a certificate is renewed for the same
+/// key. Shown as a [`Thumbprint`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct SpkiHash(Thumbprint);
+
+impl SpkiHash {
+    /// Hashes a `SubjectPublicKeyInfo`. The bytes are not looked at otherwise.
+    pub fn of(info: &[u8]) -> Self {
+        Self(Thumbprint::of(info))
+    }
+
+    /// The 32 octets.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for SpkiHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for SpkiHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpkiHash({self})")
+    }
+}
+
 /// A thumbprint in text that is not 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a SHA-256 thumbprint has 64 hexadecimal digits, without separators")]

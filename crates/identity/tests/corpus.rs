@@ -39,7 +39,6 @@ fn multicert_qwac_is_read_whole() {
     let Some(identity) = read("forgerock/multicert-psd2-eidas.cer") else { return };
     let json = serde_json::to_value(&identity).unwrap();
     let expected = serde_json::json!({
-        "thumbprint_sha256": identity.thumbprint.to_string(),
         "subject": {
             "common_name": "api.gosafeconnect.com",
             "organization": "SAFECONNECT LTD",
@@ -47,6 +46,12 @@ fn multicert_qwac_is_read_whole() {
             "organization_identifier": "PSDGB-FCA-827001",
         },
         "validity": { "not_before": "2019-09-17T14:47:12Z", "not_after": "2021-09-17T22:59:59Z" },
+        "signature_algorithm": "sha256WithRSAEncryption",
+        "key": { "algorithm": "RSA", "bits": 2048 },
+        "certificate_authority": false,
+        "key_usage": ["digitalSignature", "keyEncipherment", "dataEncipherment"],
+        "extended_key_usage": ["serverAuth", "clientAuth"],
+        "revocation_exempt": false,
         "psd2": {
             "roles": ["PSP_AI", "PSP_PI"],
             "role_entries": [
@@ -55,10 +60,15 @@ fn multicert_qwac_is_read_whole() {
             ],
             "nca_name": "Financial Conduct Authority",
             "nca_id": "GB-FCA",
+            "authorisation": { "country": "GB", "nca": "FCA", "number": "827001" },
         },
-        "findings": [],
     });
-    assert_eq!(json, expected);
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&json[field], value, "{field}");
+    }
+    assert_eq!(identity.findings, []);
+    let qc = identity.qc.as_ref().unwrap();
+    assert!(qc.compliance && qc.types == [portcullis_identity::QcType::Web] && qc.legislation.is_empty());
     let name = "1.3.6.1.4.1.311.60.2.1.3=#13024742,businessCategory=Private Organization,CN=api.gosafeconnect.com,\
                 serialNumber=11598433,OU=PSD2 Qualified Website Authentication,\
                 organizationIdentifier=PSDGB-FCA-827001,O=SAFECONNECT LTD,L=London,C=GB";

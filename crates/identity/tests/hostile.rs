@@ -4,7 +4,7 @@
 #[path = "../src/test_der.rs"]
 mod test_der;
 
-use portcullis_identity::{Identity, MAX_CERTIFICATE_BYTES, QcStatements};
+use portcullis_identity::{Identity, MAX_CERTIFICATE_BYTES, QcExtension};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -54,7 +54,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..2048)) {
         check(&bytes);
-        QcStatements::from_der(&bytes);
+        QcExtension::from_der(&bytes);
     }
 
     #[test]
@@ -67,7 +67,7 @@ proptest! {
         let mut der = qc_statements();
         let at = at.index(der.len());
         der[at] = byte;
-        let read = QcStatements::from_der(&der);
+        let read = QcExtension::from_der(&der);
         // With one statement in the list, no statement read means a finding, unless its identifier was changed.
         prop_assert!(read.psd2.is_some() || !read.findings.is_empty() || (6..=11).contains(&at));
     }
@@ -92,7 +92,7 @@ fn the_deepest_nesting_is_refused() {
             nested = test_der::tlv(tag, &nested);
         }
         assert!(Identity::from_der(&nested).is_err());
-        QcStatements::from_der(&nested);
+        QcExtension::from_der(&nested);
         let extensions = vec![test_der::extension("1.3.6.1.5.5.7.1.3", &nested[..60_000])];
         let der = test_der::Certificate { extensions, ..test_der::with_psd2() }.to_der();
         let identity = Identity::from_der(&der).unwrap();

@@ -1,8 +1,11 @@
 //! Why a peer was refused, in words that it can act on.
 
-use portcullis_identity::{Finding, IdentityError, Roles};
+use portcullis_identity::{IdentityError, Roles};
 use portcullis_trust::PathError;
 use thiserror::Error;
+
+use crate::assessment::Assessment;
+use crate::finding::Finding;
 
 /// A refusal. Every variant has a stable [code](Denial::code); its `Display` is the sentence for the peer.
 #[derive(Debug, Clone, Error)]
@@ -14,11 +17,13 @@ pub enum Denial {
     /// No path leads from the certificate to a trust anchor.
     #[error("{0}")]
     Path(PathError),
-    /// Profile `psd2`: the certificate names no PSD2 role (ETSI TS 119 495 5.1).
-    #[error("the client certificate names no PSD2 role that this gate knows{}", explain(.findings))]
-    NoPsd2Role {
-        /// What was wrong in the statements that should have named one.
-        findings: Vec<Finding>,
+    /// The certificate breaks a rule that denies.
+    #[error("{}. {}{}", .finding.message, .finding.rule.hint(), and_others(*.others))]
+    Rule {
+        /// The first finding that denies.
+        finding: Finding,
+        /// How many more there are.
+        others: usize,
     },
     /// The route needs a role that the certificate does not have.
     #[error("this route needs the role {}; the client certificate has {}", any_of(*.required), all_of(*.presented))]
@@ -31,12 +36,22 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// Why a certificate is refused; `None` if it is not.
+    pub(crate) fn of(assessment: &Assessment) -> Option<Self> {
+        if let Some(Err(error)) = &assessment.path {
+            return Some(Self::Path(error.clone()));
+        }
+        let mut denials = assessment.denials();
+        let finding = denials.next()?.clone();
+        Some(Self::Rule { finding, others: denials.count() })
+    }
+
     /// The stable code of this refusal.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "certificate.unreadable",
             Self::Path(error) => error.code(),
-            Self::NoPsd2Role { .. } => "psd2.no-role",
+            Self::Rule { finding, .. } => finding.rule.code(),
             Self::RoleMissing { .. } => "route.role-missing",
         }
     }
@@ -44,15 +59,19 @@ impl Denial {
     /// The clause that asks for what is missing, where one exists.
     pub fn clause(&self) -> Option<&'static str> {
         match self {
-            Self::NoPsd2Role { .. } => Some("TS 119 495 GEN-5.1-1"),
+            Self::Rule { finding, .. } => finding.rule.clause(),
             Self::Path(_) => Some("RFC 5280 6.1"),
             _ => None,
         }
     }
 }
 
-fn explain(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("; {}", finding.message)).collect()
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " One more rule is broken.".to_owned(),
+        others => format!(" {others} more rules are broken."),
+    }
 }
 
 fn any_of(roles: Roles) -> String {

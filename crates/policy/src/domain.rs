@@ -4,6 +4,8 @@ use std::{cmp::Ordering, sync::Arc};
 
 use portcullis_trust::{Anchors, EkuRule};
 
+use crate::verdict::Rules;
+
 /// Whether a client certificate is asked for. Ordered from lax to strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
@@ -18,10 +20,21 @@ pub enum Mode {
 /// What a certificate must be beyond a path to an anchor. Ordered from lax to strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Profile {
-    /// A path is enough.
+    /// Any certificate with a path.
     X509,
-    /// A path and at least one PSD2 role.
+    /// A PSD2 certificate of Open Banking in the United Kingdom (OBWAC, OBSeal): not qualified in the EU.
+    Obie,
+    /// A PSD2 certificate that is qualified in the EU: a QWAC on connections, a `QSealC` on messages.
     Psd2,
+}
+
+/// What a certificate is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To prove who is on a TLS connection.
+    Qwac,
+    /// To seal a message.
+    Qsealc,
 }
 
 impl Profile {
@@ -29,6 +42,7 @@ impl Profile {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::X509 => "x509",
+            Self::Obie => "obie",
             Self::Psd2 => "psd2",
         }
     }
@@ -48,36 +62,38 @@ pub enum Refusals {
 pub struct ClientAuth {
     /// Whether a certificate is needed.
     pub mode: Mode,
-    /// What it must be.
-    pub profile: Profile,
+    /// By what it is judged.
+    pub rules: Rules,
     /// How a refusal is told.
     pub refusals: Refusals,
-    /// Which extended key usages serve.
-    pub extended_key_usage: EkuRule,
     /// Whom to believe. Shared by all shards and never written.
     pub anchors: Arc<Anchors>,
 }
 
 impl PartialEq for ClientAuth {
     fn eq(&self, other: &Self) -> bool {
-        (self.mode, self.profile, self.refusals, self.extended_key_usage)
-            == (other.mode, other.profile, other.refusals, other.extended_key_usage)
+        (self.mode, self.rules, self.refusals) == (other.mode, other.rules, other.refusals)
             && (Arc::ptr_eq(&self.anchors, &other.anchors) || self.anchors == other.anchors)
     }
 }
 
 impl ClientAuth {
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
-    /// extended key usage. Which anchors are believed is a matter of kind, not of degree.
+    /// extended key usage, and under the same profile the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
-        let usage = |auth: &Self| match auth.extended_key_usage {
+        let usage = |rules: &Rules| match rules.extended_key_usage {
             EkuRule::AnyTls => 0,
             _ => 1,
         };
         match self.mode.cmp(&other.mode) {
             Ordering::Less => true,
             _ if other.mode == Mode::Off => false,
-            _ => self.profile < other.profile || usage(self) < usage(other),
+            _ => {
+                let (own, other) = (&self.rules, &other.rules);
+                own.profile < other.profile
+                    || usage(own) < usage(other)
+                    || own.profile == other.profile && own.severities.is_laxer_than(&other.severities)
+            }
         }
     }
 }
@@ -136,8 +152,8 @@ mod tests {
     use super::*;
 
     fn auth(mode: Mode, profile: Profile, extended_key_usage: EkuRule) -> ClientAuth {
-        let refusals = Refusals::Handshake;
-        ClientAuth { mode, profile, refusals, extended_key_usage, anchors: Arc::default() }
+        let rules = Rules { extended_key_usage, ..Rules::of(profile) };
+        ClientAuth { mode, rules, refusals: Refusals::Handshake, anchors: Arc::default() }
     }
 
     #[test]

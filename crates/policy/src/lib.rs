@@ -1,4 +1,4 @@
-//! What follows from a certificate: profiles, verdicts, and which routes a peer may enter.
+//! What follows from a certificate: rules, profiles, verdicts, and which routes a peer may enter.
 //!
 //! Everything here is a pure function of its arguments: nothing is opened, and the present time is passed in.
 //! [`decide`] is the only place that makes a [`Permit`] for a certificate, so nothing that was not judged can
@@ -6,16 +6,33 @@
 
 #![forbid(unsafe_code)]
 
+mod assessment;
+mod authority;
+mod code_set;
+mod content_rule;
+mod country;
 mod denial;
 mod domain;
+mod examine;
+mod finding;
+mod language;
+mod registration;
 mod request_path;
 mod route;
+mod rule;
+mod severity;
 mod snapshot;
 mod verdict;
 
+pub use assessment::{Anonymous, Assessment};
 pub use denial::Denial;
-pub use domain::{ClientAuth, HostName, Mode, Profile, Refusals, TrustDomain};
+pub use domain::{ClientAuth, HostName, Mode, Profile, Purpose, Refusals, TrustDomain};
+pub use examine::examine;
+pub use finding::Finding;
+pub use registration::Registration;
 pub use request_path::{PATH_BYTES_MAX, PathRefusal, RequestPath};
 pub use route::{Lookup, Route, RouteError, RouteTable};
+pub use rule::{ContentRule, Rule};
+pub use severity::{Severities, Severity, UnknownSeverity};
 pub use snapshot::{DomainId, Generation, Snapshot};
-pub use verdict::{Grant, Permit, Verdict, admit_anonymous, authorise, decide};
+pub use verdict::{Evidence, Grant, Permit, Rules, Verdict, admit_anonymous, authorise, decide};

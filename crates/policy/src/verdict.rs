@@ -1,9 +1,11 @@
 //! The verdict on a peer, and the grant of a route.
 
 use portcullis_identity::{Identity, IdentityError, Roles};
-use portcullis_trust::{PathError, TrustedPath};
+use portcullis_trust::{EkuRule, PathError, TrustedPath};
 
-use crate::{Denial, Mode, Profile, Route, TrustDomain};
+use crate::{
+    Assessment, Denial, Mode, Profile, Purpose, Registration, Route, Severities, TrustDomain, examine,
+};
 
 /// What was decided about a peer.
 #[derive(Debug)]
@@ -14,15 +16,16 @@ pub enum Verdict {
     Refused {
         /// Why.
         denial: Denial,
-        /// Who was refused, where the certificate could be read: for records, never for passage.
-        identity: Option<Box<Identity>>,
+        /// Who was refused and what was found, where the certificate could be read: for records and explanations,
+        /// never for passage.
+        assessment: Option<Box<Assessment>>,
     },
 }
 
 /// The proof that a peer was judged and admitted. Only [`decide`] and [`admit_anonymous`] make one.
 #[derive(Debug)]
 pub struct Permit {
-    identity: Option<Box<Identity>>,
+    assessment: Option<Box<Assessment>>,
 }
 
 /// The proof that a permit met a route that it may enter. Only [`authorise`] makes one.
@@ -34,13 +37,17 @@ pub struct Grant<'a> {
 impl Permit {
     /// Who passed; `None` for a peer of whom no certificate was needed.
     pub fn identity(&self) -> Option<&Identity> {
-        self.identity.as_deref()
+        self.assessment().map(|assessment| &assessment.identity)
+    }
+
+    /// What was found out about who passed.
+    pub fn assessment(&self) -> Option<&Assessment> {
+        self.assessment.as_deref()
     }
 
     /// The roles it may use; none for an anonymous peer.
     pub fn roles(&self) -> Roles {
-        let psd2 = self.identity().and_then(|identity| identity.psd2.as_ref());
-        psd2.map(|statement| statement.roles).unwrap_or_default()
+        self.assessment().map(|assessment| assessment.roles).unwrap_or_default()
     }
 }
 
@@ -51,31 +58,56 @@ impl Grant<'_> {
     }
 }
 
-/// Judges a certificate whose key the peer has proved to hold.
-///
-/// `path` and `identity` are what was found out about it at the time of asking; this function weighs them by the
-/// rules of `domain`. A path that does not hold decides before anything that the certificate claims.
-pub fn decide(
-    domain: &TrustDomain,
-    path: Result<TrustedPath, PathError>,
-    identity: Result<Identity, IdentityError>,
-) -> Verdict {
-    let identity = identity.map(Box::new);
-    if let Err(error) = path {
-        return Verdict::Refused { denial: Denial::Path(error), identity: identity.ok() };
-    }
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err(error) => return Verdict::Refused { denial: Denial::Unreadable(error), identity: None },
-    };
-    match domain.client_auth.profile {
-        Profile::X509 => Verdict::Admitted(Permit { identity: Some(identity) }),
-        Profile::Psd2 if identity.psd2.as_ref().is_some_and(|statement| !statement.roles.is_empty()) => {
-            Verdict::Admitted(Permit { identity: Some(identity) })
+/// By what a certificate is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// What it must be.
+    pub profile: Profile,
+    /// What it is used for.
+    pub purpose: Purpose,
+    /// Which extended key usages serve on a TLS connection.
+    pub extended_key_usage: EkuRule,
+    /// How grave it is to break a rule.
+    pub severities: Severities,
+}
+
+impl Rules {
+    /// The rules for TLS clients under `profile`, with their default severities.
+    pub fn of(profile: Profile) -> Self {
+        Self {
+            profile,
+            purpose: Purpose::Qwac,
+            extended_key_usage: EkuRule::ClientAuth,
+            severities: Severities::defaults(profile),
         }
-        Profile::Psd2 => {
-            let denial = Denial::NoPsd2Role { findings: identity.findings.clone() };
-            Verdict::Refused { denial, identity: Some(identity) }
+    }
+}
+
+/// What was found out about a certificate at the time of asking.
+#[derive(Debug)]
+pub struct Evidence {
+    /// The path to a trust anchor, or why there is none. `None` judges the certificate alone; only a tool may ask so.
+    pub path: Option<Result<TrustedPath, PathError>>,
+    /// What the authority's register says of the holder.
+    pub registration: Registration,
+    /// The present, in seconds of Unix time.
+    pub now: i64,
+}
+
+/// Judges a certificate whose key the peer has proved to hold. A path that does not hold decides before anything that
+/// the certificate claims.
+pub fn decide(rules: &Rules, identity: Result<Identity, IdentityError>, evidence: Evidence) -> Verdict {
+    match (identity, evidence) {
+        (Err(_), Evidence { path: Some(Err(error)), .. }) => {
+            Verdict::Refused { denial: Denial::Path(error), assessment: None }
+        }
+        (Err(error), _) => Verdict::Refused { denial: Denial::Unreadable(error), assessment: None },
+        (Ok(identity), evidence) => {
+            let assessment = Box::new(examine(rules, identity, evidence));
+            match Denial::of(&assessment) {
+                None => Verdict::Admitted(Permit { assessment: Some(assessment) }),
+                Some(denial) => Verdict::Refused { denial, assessment: Some(assessment) },
+            }
         }
     }
 }
@@ -84,7 +116,7 @@ pub fn decide(
 pub fn admit_anonymous(domain: &TrustDomain) -> Option<Permit> {
     match domain.client_auth.mode {
         Mode::Required => None,
-        Mode::Optional | Mode::Off => Some(Permit { identity: None }),
+        Mode::Optional | Mode::Off => Some(Permit { assessment: None }),
     }
 }
 

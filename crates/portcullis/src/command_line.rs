@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::inspect::Inspect;
+
 /// The mutual-TLS gate for open banking.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version)]
@@ -30,6 +32,8 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Tell what a certificate says, which rules it breaks, and whether the gate would admit it
+    Inspect(Inspect),
     /// Make test certificates and a configuration, run the gate on 127.0.0.1 and print curl lines to try
     Quickstart {
         /// Where to put them; what an earlier run left there is used again

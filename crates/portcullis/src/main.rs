@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod command_line;
+mod inspect;
 mod quickstart;
 
 use std::{
@@ -15,17 +16,19 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use command_line::{Command, CommandLine};
+use inspect::Inspect;
 use portcullis_control::{Configuration, ControlError};
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
 const EXIT_MISTAKES: u8 = 2;
-/// Anything else went wrong.
+/// Anything else went wrong, or `inspect` would refuse the certificate.
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run { config, test: false } => run(&config, || ()),
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
+        Command::Inspect(inspect) => return self::inspect(&inspect),
         Command::Quickstart { dir, port } => quickstart(&dir, port),
     };
     match result {
@@ -46,6 +49,20 @@ fn check(config: &Path) -> anyhow::Result<()> {
     // Standard output that is closed early, as by `head`, is no mistake of the configuration.
     tell(io::stdout(), format_args!("{configuration}{}: ok", config.display()));
     Ok(())
+}
+
+/// Status 0 if the gate would admit the certificate, 1 if it would not, 2 if there is none to be judged.
+fn inspect(inspect: &Inspect) -> ExitCode {
+    match inspect.run() {
+        Ok(inspected) => {
+            tell(io::stdout(), inspected.report);
+            if inspected.is_admitted { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+        }
+        Err(error) => {
+            tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_MISTAKES.into()
+        }
+    }
 }
 
 fn quickstart(directory: &Path, port: u16) -> anyhow::Result<()> {

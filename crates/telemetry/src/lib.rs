@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audit;
 mod metrics;
+mod record_log;
 mod refusal;
 
-pub use access::{AccessLog, AccessRecord, AccessSink, access_log};
+pub use access::AccessRecord;
+pub use audit::AuditRecord;
 pub use metrics::{
     BUCKETS_SECONDS, HandshakeKind, ListenerMetrics, RequestMetrics, RouteMetrics, ShardMetrics, ShedReason,
     TlsVersion, UpstreamMetrics, describe,
 };
+pub use record_log::{RecordLog, RecordSink, RecordSinks, now_unix_s, record_log};
 pub use refusal::{RefusalLog, Refused};

@@ -112,6 +112,11 @@ pub fn describe() {
         "From the wish for a connection to the head of the answer."
     );
     describe_counter!("portcullis_access_records_dropped_total", "Access records lost to a full queue.");
+    describe_counter!("portcullis_audit_records_dropped_total", "Audit records lost to a full queue.");
+    describe_counter!(
+        "portcullis_client_cert_critical_extensions_total",
+        "Client certificates refused for an extension that is critical and not processed, by extension."
+    );
     describe_gauge!(
         "portcullis_loop_lag_seconds",
         Unit::Seconds,
@@ -124,6 +129,8 @@ pub fn describe() {
 pub struct ShardMetrics {
     /// Access records lost to a full queue.
     pub access_records_dropped: Counter,
+    /// Audit records lost to a full queue.
+    pub audit_records_dropped: Counter,
     loop_lag_seconds: Gauge,
 }
 
@@ -133,6 +140,7 @@ impl ShardMetrics {
         let shard = shard.to_string();
         Self {
             access_records_dropped: counter!("portcullis_access_records_dropped_total", "shard" => shard.clone()),
+            audit_records_dropped: counter!("portcullis_audit_records_dropped_total", "shard" => shard.clone()),
             loop_lag_seconds: gauge!("portcullis_loop_lag_seconds", "shard" => shard),
         }
     }
@@ -160,6 +168,7 @@ pub struct ListenerMetrics {
     failures: ByCode,
     verifications: ByCode,
     closed: ByCode,
+    critical_extensions: ByCode,
 }
 
 impl ListenerMetrics {
@@ -193,6 +202,11 @@ impl ListenerMetrics {
             failures: ByCode::new("portcullis_tls_handshake_failures_total", "reason", &labels),
             verifications: ByCode::new("portcullis_client_cert_verifications_total", "result", &labels),
             closed: ByCode::new("portcullis_connections_closed_total", "reason", &labels),
+            critical_extensions: ByCode::new(
+                "portcullis_client_cert_critical_extensions_total",
+                "extension",
+                &labels,
+            ),
         }
     }
 
@@ -215,6 +229,19 @@ impl ListenerMetrics {
     /// A connection ended after its handshake; `reason` is a constant of the program.
     pub fn closed(&self, reason: &'static str) {
         self.closed.increment(reason);
+    }
+
+    /// A chain was refused for a critical extension, dotted, that is not processed.
+    pub fn critical_extension(&self, oid: &str) {
+        self.critical_extensions.increment(match oid {
+            "2.5.29.32" => "certificatePolicies",
+            "2.5.29.33" => "policyMappings",
+            "2.5.29.36" => "policyConstraints",
+            "2.5.29.54" => "inhibitAnyPolicy",
+            "1.3.6.1.5.5.7.1.3" => "qcStatements",
+            // A client chooses it: a name for each would let it make families without end.
+            _ => "other",
+        });
     }
 
     /// A verdict on a certificate whose key was proved: `admitted`, or the code of the denial.

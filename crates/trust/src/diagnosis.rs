@@ -1,6 +1,6 @@
 //! From webpki's error to a [`PathError`] with evidence. It runs only when a path was refused.
 
-use portcullis_identity::{TbsCertificate, Validity, distinguished_name};
+use portcullis_identity::{ExtendedKeyUsage, TbsCertificate, Validity, distinguished_name, oid};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::Error;
 
@@ -79,7 +79,8 @@ impl<'a> Diagnosis<'a> {
 
     fn unusable_eku(&self) -> PathError {
         let (required, accepted): (_, &[&str]) = match self.eku {
-            EkuRule::ClientAuth => ("clientAuth (1.3.6.1.5.5.7.3.2)", &[CLIENT_AUTH]),
+            // Under `Any` webpki asks for nothing but a list that can be read.
+            EkuRule::ClientAuth | EkuRule::Any => ("clientAuth (1.3.6.1.5.5.7.3.2)", &[CLIENT_AUTH]),
             EkuRule::AnyTls => (
                 "clientAuth or serverAuth (1.3.6.1.5.5.7.3.2, 1.3.6.1.5.5.7.3.1)",
                 &[CLIENT_AUTH, SERVER_AUTH],
@@ -146,14 +147,20 @@ fn validity(tbs: &TbsCertificate<'_>) -> Option<Validity> {
 /// The certificate's key purposes; `None` without the extension, empty if it cannot be read.
 fn key_purposes(tbs: &TbsCertificate<'_>) -> Option<Vec<String>> {
     let extension = tbs.extensions().flatten().find(|extension| extension.oid == EXTENDED_KEY_USAGE)?;
-    Some(extension.object_identifiers().unwrap_or_default())
+    let usage = ExtendedKeyUsage::from_der(extension.value).unwrap_or_default();
+    Some(usage.purposes().iter().map(oid::dotted).collect())
 }
 
 fn unprocessed_critical(tbs: &TbsCertificate<'_>) -> Option<String> {
-    let is_processed = |oid: &[u8]| match oid {
-        [0x55, 0x1d, last] => PROCESSED_ID_CE.contains(last),
-        other => other == SCT_LIST,
-    };
     let mut critical = tbs.extensions().flatten().filter(|extension| extension.critical);
     critical.find(|extension| !is_processed(extension.oid)).map(|extension| extension.dotted_oid())
+}
+
+/// Whether an extension, by the content octets of its identifier, is processed when a path is built, so that it may be
+/// critical (RFC 5280 section 4.2).
+pub fn is_processed(oid: &[u8]) -> bool {
+    match oid {
+        [0x55, 0x1d, last] => PROCESSED_ID_CE.contains(last),
+        other => other == SCT_LIST,
+    }
 }

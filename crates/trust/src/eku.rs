@@ -9,7 +9,7 @@ const SERVER_AUTH: KeyPurposeId<'static> = KeyPurposeId::new(&[0x2b, 6, 1, 5, 5,
 const CLIENT_AUTH: KeyPurposeId<'static> = KeyPurposeId::new(&[0x2b, 6, 1, 5, 5, 7, 3, 2]);
 
 /// Which extended key usage makes a certificate fit for client authentication (RFC 5280 section 4.2.1.12). Without
-/// the extension any use is allowed, under both rules. The rule holds for intermediates too, as webpki applies it.
+/// the extension any use is allowed, under every rule. The rule holds for intermediates too, as webpki applies it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EkuRule {
@@ -18,6 +18,8 @@ pub enum EkuRule {
     ClientAuth,
     /// clientAuth or serverAuth, if the extension is present: QWACs issued for websites alone have only serverAuth.
     AnyTls,
+    /// Any: for seals, whose extended key usage ETSI leaves to their issuers. Not for connections.
+    Any,
 }
 
 impl ExtendedKeyUsageValidator for EkuRule {
@@ -25,6 +27,7 @@ impl ExtendedKeyUsageValidator for EkuRule {
         match self {
             Self::ClientAuth => KeyUsage::client_auth().validate(purposes),
             Self::AnyTls => validate_any_tls(purposes),
+            Self::Any => Ok(()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod path;
 mod path_error;
 
 pub use anchors::{Anchor, AnchorError, Anchors};
+pub use diagnosis::is_processed;
 pub use eku::EkuRule;
 pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,

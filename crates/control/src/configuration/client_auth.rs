@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use portcullis_policy::{ClientAuth, Mode, Profile, Refusals};
+use portcullis_policy::{ClientAuth, Mode, Profile, Purpose, Refusals, Rules};
 use portcullis_trust::{AnchorError, Anchors, EkuRule};
 
 use super::{
@@ -10,9 +10,11 @@ use super::{
     file::{CERTIFICATES_BYTES_MAX, Folder, read},
     mistake::{Located, Place, Report, shown},
     section::Section,
+    severities::SeveritiesWritten,
 };
 
-pub(crate) const KEYS: &[&str] = &["mode", "profile", "anchors", "extended_key_usage", "refusals"];
+pub(crate) const KEYS: &[&str] =
+    &["mode", "profile", "anchors", "extended_key_usage", "refusals", "severities"];
 
 /// The rules as written: any of them may be left to the listener.
 #[derive(Debug, Clone)]
@@ -23,6 +25,7 @@ pub(crate) struct ClientAuthWritten {
     anchors: Entry<Vec<Located<String>>>,
     extended_key_usage: Entry<EkuRule>,
     refusals: Entry<Refusals>,
+    severities: Entry<SeveritiesWritten>,
 }
 
 impl ClientAuthWritten {
@@ -37,7 +40,10 @@ impl ClientAuthWritten {
                 "mode",
                 &[("required", Mode::Required), ("optional", Mode::Optional), ("off", Mode::Off)],
             ),
-            profile: section.choice("profile", &[("x509", Profile::X509), ("psd2", Profile::Psd2)]),
+            profile: section.choice(
+                "profile",
+                &[("x509", Profile::X509), ("obie", Profile::Obie), ("psd2", Profile::Psd2)],
+            ),
             anchors: section.texts("anchors"),
             extended_key_usage: section.choice(
                 "extended_key_usage",
@@ -45,6 +51,7 @@ impl ClientAuthWritten {
             ),
             refusals: section
                 .choice("refusals", &[("handshake", Refusals::Handshake), ("http", Refusals::Http)]),
+            severities: SeveritiesWritten::read(&section),
         }
     }
 
@@ -59,6 +66,7 @@ impl ClientAuthWritten {
             anchors: entry(mistaken),
             extended_key_usage: entry(mistaken),
             refusals: entry(mistaken),
+            severities: entry(mistaken),
         }
     }
 
@@ -71,6 +79,7 @@ impl ClientAuthWritten {
             anchors: self.anchors.or_inherit(&listener.anchors),
             extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
             refusals: self.refusals.or_inherit(&listener.refusals),
+            severities: self.severities.or_inherit(&listener.severities),
         }
     }
 
@@ -87,6 +96,7 @@ impl ClientAuthWritten {
             self.anchors.as_written().map(|written| &written.place),
             self.extended_key_usage.as_written().map(|written| &written.place),
             self.refusals.as_written().map(|written| &written.place),
+            self.severities.as_written().map(|written| &written.place),
         ];
         for place in places.into_iter().flatten() {
             report.mistake(place, "has no effect, since the mode is \"off\" and no certificate is asked for");
@@ -124,13 +134,16 @@ impl<'r> AnchorShelf<'r> {
             self.require("profile", matches!(written.profile, Entry::Absent), &written.place);
             self.require("anchors", matches!(written.anchors, Entry::Absent), &written.place);
         }
-        Some(ClientAuth {
-            mode,
-            profile: profile?,
-            refusals: written.refusals.clone().or(Refusals::Handshake),
+        let mut rules = Rules {
+            purpose: Purpose::Qwac,
             extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
-            anchors: anchors?,
-        })
+            ..Rules::of(profile?)
+        };
+        if let Some(severities) = written.severities.as_written() {
+            severities.value.apply(&mut rules, self.report);
+        }
+        let refusals = written.refusals.clone().or(Refusals::Handshake);
+        Some(ClientAuth { mode, rules, refusals, anchors: anchors? })
     }
 
     fn anchors_for(&mut self, mode: Mode, written: &ClientAuthWritten) -> Option<Arc<Anchors>> {

@@ -132,6 +132,14 @@ impl Report {
         self.mistakes.borrow_mut().push(Mistake { place: place.clone(), message: message.into() });
     }
 
+    /// Adds a warning, unless it is there: rules that several certificates inherit are looked at for each.
+    pub(crate) fn warning_once(&self, place: &Place, message: impl Into<String>) {
+        let message = message.into();
+        if !self.warnings.borrow().iter().any(|known| known.place == *place && known.message == message) {
+            self.warning(place, message);
+        }
+    }
+
     pub(crate) fn warning(&self, place: &Place, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Mistake { place: place.clone(), message: message.into() });
     }

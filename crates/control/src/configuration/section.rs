@@ -50,6 +50,11 @@ impl<'a> Section<'a> {
         self.report
     }
 
+    /// Where something is written at `key`, right or wrong.
+    pub(crate) fn place_of(&self, key: &'static str) -> Option<Place> {
+        self.find(key).map(|(place, _)| place)
+    }
+
     /// Whether something is written at `key`, right or wrong.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan};
-use portcullis_policy::{Mode, Route};
+use portcullis_policy::{Mode, Route, Rule, Severities};
 
 use super::{Configuration, host_name};
 
@@ -52,7 +52,14 @@ impl Configuration {
             Mode::Optional => "optional",
             Mode::Required => "required",
         };
-        writeln!(f, "{mode}, profile {}, trust anchors: {}", rules.profile.as_str(), rules.anchors.len())
+        let (profile, anchors) = (rules.rules.profile, rules.anchors.len());
+        writeln!(f, "{mode}, profile {}, trust anchors: {anchors}", profile.as_str())?;
+        let defaults = Severities::defaults(profile);
+        let is_changed = |rule: &Rule| rules.rules.severities.of(*rule) != defaults.of(*rule);
+        for rule in Rule::all().filter(is_changed) {
+            writeln!(f, "    {}: {}", rule.code(), rules.rules.severities.of(rule))?;
+        }
+        Ok(())
     }
 }
 

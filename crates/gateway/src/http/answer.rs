@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use portcullis_policy::{Grant, Permit};
-use serde_json::{Value, json};
+use portcullis_policy::{Anonymous, Grant, Permit};
 
 use crate::{
     http::body::OutgoingBody,
@@ -26,15 +25,13 @@ pub(crate) fn answer(grant: &Grant<'_>, answer: &Answer) -> Response<OutgoingBod
     response
 }
 
-/// What the gate knows of the client. Every field is always there; all are null for an anonymous client.
+/// What the gate knows of the client: its assessment, or the same without a certificate, all of it null.
 fn identity(permit: &Permit) -> Bytes {
-    let value = match permit.identity() {
-        Some(identity) => serde_json::to_value(identity).unwrap_or(Value::Null),
-        None => {
-            json!({ "thumbprint_sha256": null, "subject": null, "validity": null, "psd2": null, "findings": [] })
-        }
+    let body = match permit.assessment() {
+        Some(assessment) => serde_json::to_string(assessment),
+        None => serde_json::to_string(&Anonymous),
     };
-    let mut body = value.to_string();
+    let mut body = body.unwrap_or_default();
     body.push('\n');
     body.into()
 }

@@ -2,10 +2,14 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use portcullis_identity::Roles;
-use portcullis_policy::Denial;
+use portcullis_policy::{Assessment, Denial, Finding};
 use serde::Serialize;
 
 use crate::http::body::OutgoingBody;
+
+/// Findings that a refusal lists. A certificate as it is meant has a handful; one that was made to be odd must not make
+/// every answer long.
+const FINDINGS_MAX: usize = 32;
 
 /// A problem document. `code` is stable; `detail` is a sentence that the client's engineer can act on.
 #[derive(Debug, Serialize)]
@@ -22,6 +26,9 @@ pub(crate) struct Problem {
     required_roles: Option<Roles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_roles: Option<Roles>,
+    /// Which rules the certificate breaks, the gravest first, at most [`FINDINGS_MAX`].
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    findings: Box<[Finding]>,
 }
 
 impl Problem {
@@ -35,6 +42,7 @@ impl Problem {
             clause: None,
             required_roles: None,
             certificate_roles: None,
+            findings: Box::default(),
         }
     }
 
@@ -58,6 +66,12 @@ impl Problem {
             certificate_roles: roles.map(|(_, presented)| presented),
             ..Self::new(StatusCode::FORBIDDEN, denial.code(), denial.to_string())
         }
+    }
+
+    /// A 403 for a certificate that was refused, with what was found out about it.
+    pub(crate) fn refused(denial: &Denial, assessment: Option<&Assessment>) -> Self {
+        let findings = assessment.map_or(&[][..], |assessment| &assessment.findings);
+        Self { findings: findings.iter().take(FINDINGS_MAX).cloned().collect(), ..Self::denied(denial) }
     }
 
     /// The whole HTTP/1.1 message, for a connection that ends with it.

@@ -17,7 +17,7 @@ use hyper::{
 };
 use portcullis_http1::{CONTENT_LENGTH_MAX, HeadRefusal, is_token};
 use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
-use portcullis_telemetry::{AccessRecord, Refused};
+use portcullis_telemetry::{AccessRecord, Refused, now_unix_s};
 use portcullis_upstream::{OutgoingRequest, Upstream};
 
 use crate::{
@@ -94,7 +94,7 @@ impl Session {
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
         let outcome = self.with_standing(|standing| match standing {
             Standing::Admitted(permit) => self.route(&view, permit, &request),
-            Standing::Refused { denial, .. } => Err(Problem::denied(denial)),
+            Standing::Refused { denial, assessment } => Err(Problem::refused(denial, assessment.as_deref())),
         });
         let (parts, body) = request.into_parts();
         let stall_timeout = self.with_limits(|limits| limits.stall_timeout);
@@ -247,7 +247,7 @@ impl Taken {
                 (identity.map(|it| it.thumbprint.to_string()), organization)
             });
             session.shard.access(AccessRecord {
-                time_unix_s: AccessRecord::now_unix_s(),
+                time_unix_s: now_unix_s(),
                 listener: Arc::clone(session.listener_name()),
                 peer: session.peer,
                 thumbprint_sha256,

@@ -1,6 +1,6 @@
 //! Rules for clients: what must be said, what is inherited, and that no default is laxer than its neighbours.
 
-use portcullis_policy::{Mode, Profile, Refusals};
+use portcullis_policy::{Mode, Profile, Refusals, Rule, Severity};
 use portcullis_trust::EkuRule;
 
 use super::*;
@@ -26,7 +26,7 @@ fn profile_and_anchors_have_no_default() {
     bench.breaks("root.pem", "server.key", "server.key\"]", &auth("anchors[0]"), "\"server.key\": ");
     bench.breaks("root.pem", "server.pem", "server.pem\"]", &auth("anchors[0]"), "not a CA");
     bench.breaks("\"required\"", "\"mandatory\"", "mode", &auth("mode"), "required, optional, off");
-    bench.breaks("\"x509\"", "\"obie\"", "profile", &auth("profile"), "x509, psd2");
+    bench.breaks("\"x509\"", "\"psd3\"", "profile", &auth("profile"), "x509, obie, psd2");
     let table = "[listener.client_auth]\nmode = \"required\"\nprofile = \"x509\"\nanchors = [\"root.pem\"]\n";
     let keys: Vec<_> =
         bench.mistakes(&GOOD.replace(table, "")).into_iter().map(|(line, key, _)| (line, key)).collect();
@@ -39,9 +39,9 @@ fn certificates_are_required_unless_something_else_is_written() {
     let configuration = bench.good(&GOOD.replace("mode = \"required\"\n", ""));
     let (_, domain) = configuration.plan.policy.domains().next().unwrap();
     assert_eq!(domain.client_auth.mode, Mode::Required);
-    assert_eq!(domain.client_auth.profile, Profile::X509);
+    assert_eq!(domain.client_auth.rules.profile, Profile::X509);
     assert_eq!(domain.client_auth.refusals, Refusals::Handshake);
-    assert_eq!(domain.client_auth.extended_key_usage, EkuRule::ClientAuth);
+    assert_eq!(domain.client_auth.rules.extended_key_usage, EkuRule::ClientAuth);
     assert_eq!(domain.client_auth.anchors.len(), 1);
 }
 
@@ -52,8 +52,8 @@ fn a_certificate_overrides_single_rules_of_its_listener() {
     let text = two("default = false", &format!("default = true\n{second}"));
     let configuration = bench.good(&text);
     let rules: Vec<_> = configuration.plan.policy.domains().map(|(_, domain)| &domain.client_auth).collect();
-    assert_eq!((rules[0].profile, rules[0].refusals), (Profile::X509, Refusals::Handshake));
-    assert_eq!((rules[1].profile, rules[1].refusals), (Profile::Psd2, Refusals::Http));
+    assert_eq!((rules[0].rules.profile, rules[0].refusals), (Profile::X509, Refusals::Handshake));
+    assert_eq!((rules[1].rules.profile, rules[1].refusals), (Profile::Psd2, Refusals::Http));
     assert!(std::sync::Arc::ptr_eq(&rules[0].anchors, &rules[1].anchors), "one list is read once");
 }
 
@@ -130,4 +130,50 @@ fn anchors_of_several_files_are_believed_together() {
     let configuration =
         bench.good(&GOOD.replace("[\"root.pem\"]", "[\"root.pem\", \"more.pem\", \"root.pem\"]"));
     assert_eq!(configuration.plan.policy.domains().next().unwrap().1.client_auth.anchors.len(), 2);
+}
+
+#[test]
+fn a_rule_may_have_another_severity() {
+    let bench = Bench::new();
+    let table = |rows: &str| {
+        GOOD.replace("profile = \"x509\"\n", &format!("profile = \"psd2\"\nseverities = {{ {rows} }}\n"))
+    };
+    let good = bench.good(&table("\"psd2.role-name-mismatch\" = \"deny\", \"qc.not-qualified\" = \"warn\""));
+    let severities = good.plan.policy.domains().next().unwrap().1.client_auth.rules.severities;
+    let of = |code: &str| severities.of(Rule::from_code(code).unwrap());
+    assert_eq!((of("psd2.role-name-mismatch"), of("qc.not-qualified")), (Severity::Deny, Severity::Warn));
+    assert_eq!((of("psd2.missing"), of("qc.pds-missing")), (Severity::Deny, Severity::Warn));
+    let warned: Vec<_> = good.warnings.iter().map(|warning| warning.key()).collect();
+    assert!(warned.iter().any(|key| key.ends_with("qc.not-qualified")), "{warned:?}");
+    assert!(!warned.iter().any(|key| key.contains("mismatch")), "{warned:?}");
+    let summary = good.to_string();
+    assert!(
+        summary.contains("    qc.not-qualified: warn\n")
+            && summary.contains("    psd2.role-name-mismatch: deny\n")
+    );
+    assert!(!summary.contains("psd2.missing"));
+}
+
+#[test]
+fn unknown_rules_and_severities_are_mistakes() {
+    let bench = Bench::new();
+    let table = |rows: &str| {
+        GOOD.replace("profile = \"x509\"\n", &format!("profile = \"x509\"\nseverities = {{ {rows} }}\n"))
+    };
+    let key = |code: &str| format!("listener[0].client_auth.severities.{code}");
+    let (slip, odd) = ("qc.not-qualifed", "qc.unheard-of-and-far-from-any");
+    bench.tells(
+        &table(&format!("\"{slip}\" = \"deny\"")),
+        "severities",
+        &key(slip),
+        "did you mean \"qc.not-qualified\"?",
+    );
+    bench.tells(&table(&format!("\"{odd}\" = \"deny\"")), "severities", &key(odd), "no rule has this code");
+    bench.tells(
+        &table("\"qc.missing\" = \"off\""),
+        "severities",
+        &key("qc.missing"),
+        "none of deny, warn, note",
+    );
+    bench.tells(&table("\"qc.missing\" = 1"), "severities", &key("qc.missing"), "a string");
 }

@@ -1,4 +1,4 @@
-//! Where access records are written.
+//! Where access and audit records are written.
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,7 +13,8 @@ use std::{
 };
 
 use metrics::{Counter, counter};
-use portcullis_telemetry::{AccessLog, AccessSink, access_log};
+use portcullis_telemetry::{RecordLog, RecordSink, record_log};
+use serde::Serialize;
 
 use crate::ControlError;
 
@@ -22,24 +23,60 @@ const FILE_MODE: u32 = 0o640;
 /// Bytes that are written in one go under load. A line, bounded as its request head is, may come on top.
 const PENDING_BYTES: usize = 64 << 10;
 
-/// The thread that writes access records.
+/// Which records a file takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RecordKind {
+    /// One a request.
+    Access,
+    /// One a verdict.
+    Audit,
+}
+
+impl RecordKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access log",
+            Self::Audit => "audit log",
+        }
+    }
+
+    const fn thread(self) -> &'static str {
+        match self {
+            Self::Access => "access-log",
+            Self::Audit => "audit-log",
+        }
+    }
+
+    /// Counts writes that failed.
+    pub(crate) fn write_errors(self) -> Counter {
+        match self {
+            Self::Access => counter!("portcullis_access_write_errors_total"),
+            Self::Audit => counter!("portcullis_audit_write_errors_total"),
+        }
+    }
+}
+
+/// The thread that writes records of one kind.
 #[derive(Debug)]
-pub(crate) struct AccessWriter {
+pub(crate) struct RecordWriter {
     reopen: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-impl AccessWriter {
+impl RecordWriter {
     /// Opens the file, or standard output for `None`, and starts the thread. It ends when all sinks are gone.
     ///
     /// # Errors
-    /// [`ControlError::AccessFile`], [`ControlError::Thread`].
-    pub(crate) fn start(path: Option<&Path>) -> Result<(AccessSink, Self), ControlError> {
-        let (sink, log) = access_log();
+    /// [`ControlError::RecordFile`], [`ControlError::Thread`].
+    pub(crate) fn start<T: Serialize + Send + 'static>(
+        kind: RecordKind,
+        path: Option<&Path>,
+    ) -> Result<(RecordSink<T>, Self), ControlError> {
+        let (sink, log) = record_log();
         let reopen = Arc::new(AtomicBool::new(false));
-        let mut file = AccessFile::open(path, Arc::clone(&reopen))?;
-        let body = move || write_all(log, &mut file);
-        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(body);
+        let mut file = RecordFile::open(kind, path, Arc::clone(&reopen))?;
+        let body = move || write_all(log, kind, &mut file);
+        let thread = std::thread::Builder::new().name(kind.thread().to_owned()).spawn(body);
         Ok((sink, Self { reopen, thread: thread.map_err(ControlError::Thread)? }))
     }
 
@@ -54,15 +91,16 @@ impl AccessWriter {
     }
 }
 
-fn write_all(log: AccessLog, file: &mut AccessFile) {
+fn write_all(log: RecordLog<impl Serialize>, kind: RecordKind, file: &mut RecordFile) {
     if let Err(error) = log.write_to(file) {
-        tracing::error!(%error, "the access log ended");
+        tracing::error!(%error, "the {} ended", kind.name());
     }
 }
 
 /// A writer that outlives the troubles of its file: records that cannot be written are lost and the failure is counted, and
 /// the next ones are tried again.
-struct AccessFile {
+struct RecordFile {
+    kind: RecordKind,
     /// Standard output has none and is never opened anew.
     path: Option<PathBuf>,
     out: Box<dyn Write + Send>,
@@ -73,17 +111,17 @@ struct AccessFile {
     failing: bool,
 }
 
-impl AccessFile {
-    fn open(path: Option<&Path>, reopen: Arc<AtomicBool>) -> Result<Self, ControlError> {
+impl RecordFile {
+    fn open(kind: RecordKind, path: Option<&Path>, reopen: Arc<AtomicBool>) -> Result<Self, ControlError> {
         let out: Box<dyn Write + Send> = match path {
             Some(path) => Box::new(append_to(path).map_err(|source| {
-                let path = path.to_owned();
-                ControlError::AccessFile { path, source }
+                let (log, path) = (kind.name(), path.to_owned());
+                ControlError::RecordFile { log, path, source }
             })?),
             None => Box::new(io::stdout()),
         };
-        let errors = counter!("portcullis_access_write_errors_total");
-        Ok(Self { path: path.map(Path::to_owned), out, pending: Vec::new(), reopen, errors, failing: false })
+        let (path, errors) = (path.map(Path::to_owned), kind.write_errors());
+        Ok(Self { kind, path, out, pending: Vec::new(), reopen, errors, failing: false })
     }
 
     fn send(&mut self) {
@@ -100,7 +138,9 @@ impl AccessFile {
         }
         match append_to(path) {
             Ok(file) => self.out = Box::new(file),
-            Err(error) => tracing::error!(%error, path = %path.display(), "cannot open the access log anew"),
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "cannot open the {} anew", self.kind.name());
+            }
         }
     }
 
@@ -108,8 +148,8 @@ impl AccessFile {
     fn note(&mut self, result: io::Result<()>) {
         let failed = result.is_err();
         match result {
-            Ok(()) if self.failing => tracing::info!("the access log is written again"),
-            Err(error) if !self.failing => tracing::error!(%error, "cannot write the access log"),
+            Ok(()) if self.failing => tracing::info!("the {} is written again", self.kind.name()),
+            Err(error) if !self.failing => tracing::error!(%error, "cannot write the {}", self.kind.name()),
             _ => {}
         }
         self.errors.increment(u64::from(failed));
@@ -117,7 +157,7 @@ impl AccessFile {
     }
 }
 
-impl Write for AccessFile {
+impl Write for RecordFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= PENDING_BYTES && bytes.ends_with(b"\n") {
@@ -159,7 +199,7 @@ mod tests {
     #[test]
     fn a_full_disk_costs_whole_records_and_no_more() {
         let (full, written) = (Arc::new(AtomicBool::new(true)), Arc::default());
-        let mut file = AccessFile::open(None, Arc::default()).unwrap();
+        let mut file = RecordFile::open(RecordKind::Access, None, Arc::default()).unwrap();
         file.out = Box::new(Disk(Arc::clone(&full), Arc::clone(&written)));
         let line = [b'a'; 99].into_iter().chain(*b"\n").collect::<Vec<u8>>();
         for _ in 0..2000 {
@@ -180,7 +220,7 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let (path, moved) = (directory.join("access.log"), directory.join("access.log.1"));
         let reopen = Arc::new(AtomicBool::new(false));
-        let mut file = AccessFile::open(Some(&path), Arc::clone(&reopen)).unwrap();
+        let mut file = RecordFile::open(RecordKind::Access, Some(&path), Arc::clone(&reopen)).unwrap();
         file.write_all(b"1\n").unwrap();
         file.flush().unwrap();
         std::fs::rename(&path, &moved).unwrap();

@@ -1,0 +1,123 @@
+//! A certificate with everything that was found out about it.
+
+use portcullis_identity::{Identity, Roles};
+use portcullis_trust::{PathError, TrustedPath};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::finding::Finding;
+use crate::severity::Severity;
+
+/// What a certificate says, which rules it breaks, and whether it may pass: what `portcullis inspect` prints, what a
+/// refused client is told, and what a route may answer. The JSON is public interface; `docs/inspect.schema.json`
+/// describes it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Assessment {
+    /// What the certificate says.
+    pub identity: Identity,
+    /// The rules that it breaks; those that deny come first, then those that warn, each in the order of the rules.
+    pub findings: Vec<Finding>,
+    /// The roles that its holder may use: those of the certificate, less what the authority's register does not grant.
+    pub roles: Roles,
+    /// The path to a trust anchor, or why there is none; `None` if no anchors were asked about.
+    pub path: Option<Result<TrustedPath, PathError>>,
+}
+
+impl Assessment {
+    /// Whether the certificate passes, by its rules and, if that was judged, by its path.
+    pub fn is_admitted(&self) -> bool {
+        !matches!(self.path, Some(Err(_))) && self.denials().next().is_none()
+    }
+
+    /// The findings that refuse it.
+    pub fn denials(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Deny)
+    }
+
+    /// The codes of what refuses it or warns of it, the path's first: for records.
+    pub fn codes(&self) -> impl Iterator<Item = &'static str> {
+        let path = self.path.iter().filter_map(|path| path.as_ref().err()).map(PathError::code);
+        let found = self.findings.iter().filter(|finding| finding.severity >= Severity::Warn);
+        path.chain(found.map(|finding| finding.rule.code()))
+    }
+}
+
+impl Serialize for Assessment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            #[serde(flatten)]
+            identity: &'a Identity,
+            findings: &'a [Finding],
+            path: Option<PathJson<'a>>,
+            verdict: &'static str,
+        }
+        let verdict = if self.is_admitted() { "admit" } else { "refuse" };
+        let path = self.path.as_ref().map(PathJson);
+        Json { identity: &self.identity, findings: &self.findings, path, verdict }.serialize(serializer)
+    }
+}
+
+/// The JSON of a path: every field always, null where it does not apply.
+struct PathJson<'a>(&'a Result<TrustedPath, PathError>);
+
+impl Serialize for PathJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (path, error) = (self.0.as_ref().ok(), self.0.as_ref().err());
+        let not_after = path.and_then(|path| {
+            OffsetDateTime::from_unix_timestamp(path.not_after()).ok()?.format(&Rfc3339).ok()
+        });
+        let mut object = serializer.serialize_struct("Path", 6)?;
+        object.serialize_field("trusted", &path.is_some())?;
+        object.serialize_field("anchor_sha256", &path.map(TrustedPath::anchor))?;
+        object.serialize_field("intermediates", &path.map(TrustedPath::intermediates))?;
+        object.serialize_field("not_after", &not_after)?;
+        object.serialize_field("code", &error.map(PathError::code))?;
+        object.serialize_field("message", &error.map(ToString::to_string))?;
+        object.end()
+    }
+}
+
+/// What stands in place of an assessment where no certificate was presented: the same fields, null, and admitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Anonymous;
+
+impl Anonymous {
+    /// The fields of an assessment that are null.
+    const NULL: [&str; 19] = [
+        "thumbprint_sha256",
+        "spki_sha256",
+        "serial_number",
+        "issuer",
+        "subject",
+        "validity",
+        "signature_algorithm",
+        "key",
+        "certificate_authority",
+        "key_usage",
+        "extended_key_usage",
+        "policies",
+        "subject_alt_name",
+        "authority_information",
+        "crl_urls",
+        "revocation_exempt",
+        "qc",
+        "psd2",
+        "path",
+    ];
+}
+
+impl Serialize for Anonymous {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Assessment", Self::NULL.len() + 2)?;
+        for field in Self::NULL {
+            object.serialize_field(field, &())?;
+        }
+        object.serialize_field("findings", &[(); 0])?;
+        object.serialize_field("verdict", "admit")?;
+        object.end()
+    }
+}

@@ -1,0 +1,66 @@
+//! Holds a certificate against the rules.
+
+mod organization;
+mod psd2;
+mod qualification;
+mod usage;
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use portcullis_identity::Identity;
+
+use crate::{Assessment, Evidence, Finding, Profile, Rule, Rules, Severities};
+
+/// Holds a certificate against the rules, without deciding anything: [`decide`](crate::decide) does.
+///
+/// Pure, and linear in the size of the certificate: what the identity holds is bounded by its parser.
+pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Assessment {
+    let mut report = Report::new(rules, std::mem::take(&mut identity.findings));
+    usage::examine(&identity, evidence.now, &mut report);
+    if rules.profile != Profile::X509 {
+        qualification::examine(&identity, &mut report);
+        psd2::examine(&identity, &mut report);
+        organization::examine(&identity, &mut report);
+    }
+    let roles = psd2::roles(&identity, evidence.registration, &mut report);
+    Assessment { identity, findings: report.into_findings(), roles, path: evidence.path }
+}
+
+/// Where rules tell what they found.
+struct Report<'r> {
+    rules: &'r Rules,
+    form: Vec<portcullis_identity::Finding>,
+    findings: Vec<Finding>,
+}
+
+impl<'r> Report<'r> {
+    fn new(rules: &'r Rules, form: Vec<portcullis_identity::Finding>) -> Self {
+        Self { rules, form, findings: Vec::new() }
+    }
+
+    /// Whether the parser found something of the kind: a rule about what it could not read would only repeat it.
+    fn has_form(&self, is_kind: impl Fn(portcullis_identity::FindingCode) -> bool) -> bool {
+        self.form.iter().any(|finding| is_kind(finding.code))
+    }
+
+    /// Notes that a rule is broken.
+    fn broken(&mut self, rule: impl Into<Rule>, message: impl Into<Cow<'static, str>>) {
+        let rule = rule.into();
+        self.findings.push(Finding { rule, severity: self.severities().of(rule), message: message.into() });
+    }
+
+    fn severities(&self) -> &'r Severities {
+        &self.rules.severities
+    }
+
+    /// What was found, the gravest first. Of one gravity, what the rules say comes before what the parser says: that
+    /// a client presented its seal is more to the point than how the seal is encoded.
+    fn into_findings(mut self) -> Vec<Finding> {
+        for finding in std::mem::take(&mut self.form) {
+            self.broken(Rule::Form(finding.code), finding.message);
+        }
+        self.findings.sort_by_key(|finding| Reverse(finding.severity));
+        self.findings
+    }
+}

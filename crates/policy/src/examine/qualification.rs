@@ -1,0 +1,126 @@
+//! Rules about whether a certificate is qualified, and for what (EN 319 412-5).
+
+use portcullis_identity::{FindingCode, Identity, QcStatements, QcType, oid};
+
+use super::Report;
+use super::usage::has_scheme;
+use crate::language;
+use crate::{ContentRule, Purpose};
+
+pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
+    match &identity.qc {
+        Some(qc) => {
+            examine_type(qc, report);
+            examine_compliance(qc, report);
+            examine_disclosure(qc, report);
+            examine_semantics(qc, report);
+        }
+        None if report.has_form(FindingCode::voids_qc_statements) => {}
+        None => report.broken(ContentRule::QcMissing, "the certificate has no qcStatements"),
+    }
+    examine_policies(identity, report);
+    let information = identity.authority_information.as_ref();
+    if information.is_none_or(|information| information.ca_issuers.is_empty())
+        && !report.has_form(|code| code == FindingCode::AuthorityInformationMalformed)
+    {
+        let message = "authorityInfoAccess does not tell where the issuer's certificate is";
+        report.broken(ContentRule::CaIssuersMissing, message);
+    }
+    if identity.subject_alt_name.is_none()
+        && report.rules.purpose == Purpose::Qwac
+        && !report.has_form(|code| code == FindingCode::AltNameMalformed)
+    {
+        report.broken(ContentRule::AltNameMissing, "the certificate has no subjectAltName");
+    }
+}
+
+fn examine_type(qc: &QcStatements, report: &mut Report<'_>) {
+    let (rule, message) = match (qc.types.as_slice(), report.rules.purpose) {
+        ([QcType::Web], Purpose::Qwac) | ([QcType::Eseal], Purpose::Qsealc) => return,
+        ([], _) if report.has_form(|code| code == FindingCode::QcTypeMalformed) => return,
+        ([], _) => (
+            ContentRule::QcTypeMissing,
+            "the certificate has no QcType, so it is one for electronic signatures",
+        ),
+        ([QcType::Eseal], _) => {
+            (ContentRule::QcTypeSeal, "the certificate is a QSealC: its QcType is eseal, not web")
+        }
+        ([QcType::Esign], _) => (
+            ContentRule::QcTypeSignature,
+            "the certificate is for electronic signatures: its QcType is esign",
+        ),
+        ([QcType::Web], _) => {
+            (ContentRule::QcTypeWeb, "the certificate is a QWAC: its QcType is web, not eseal")
+        }
+        ([_], _) => (ContentRule::QcTypeUnknown, "the QcType is none of esign, eseal and web"),
+        (_, _) => (ContentRule::QcTypeSeveral, "QcType names more than one type"),
+    };
+    report.broken(rule, message);
+}
+
+fn examine_compliance(qc: &QcStatements, report: &mut Report<'_>) {
+    if !qc.compliance {
+        let message = "the certificate does not claim to be qualified: QcCompliance is absent";
+        report.broken(ContentRule::QcNotQualified, message);
+    }
+    if let Some(country) = qc.legislation.first() {
+        let message = format!(
+            "the certificate is qualified under the law of {country}, not of the EU (QcCClegislation)"
+        );
+        report.broken(ContentRule::QcLegislation, message);
+    }
+    if qc.sscd && report.rules.purpose == Purpose::Qwac {
+        report.broken(ContentRule::QcSscd, "QcSSCD is present in a certificate for a connection");
+    }
+}
+
+fn examine_disclosure(qc: &QcStatements, report: &mut Report<'_>) {
+    if qc.pds.is_empty() {
+        if !report.has_form(|code| code == FindingCode::QcPdsMalformed) {
+            report.broken(ContentRule::QcPdsMissing, "QcPDS is absent: no disclosure statement is named");
+        }
+        return;
+    }
+    if !qc.pds.iter().all(|location| has_scheme(&location.url, "https:")) {
+        report.broken(ContentRule::QcPdsScheme, "a disclosure statement in QcPDS is not at an https URL");
+    }
+    if let Some(location) = qc.pds.iter().find(|location| !language::is_assigned(&location.language)) {
+        let message = format!("language {} in QcPDS is none of ISO 639-1", location.language);
+        report.broken(ContentRule::QcPdsLanguage, message);
+    }
+    if !qc.pds.iter().any(|location| location.language.eq_ignore_ascii_case("en")) {
+        report.broken(ContentRule::QcPdsEnglish, "no disclosure statement in QcPDS is in English");
+    }
+}
+
+fn examine_semantics(qc: &QcStatements, report: &mut Report<'_>) {
+    if qc.statements.contains(oid::QC_SYNTAX_V1) {
+        report.broken(ContentRule::QcSyntaxV1, "pkixQCSyntax-v1 is present; v2 replaced it");
+    }
+    let semantics = qc.semantics.as_ref().and_then(|semantics| semantics.identifier.as_deref());
+    if matches!(semantics, Some("0.4.0.194121.1.1" | "0.4.0.194121.1.3")) {
+        report.broken(ContentRule::QcSemantics, "the semantics identifier is that of natural persons");
+    }
+}
+
+fn examine_policies(identity: &Identity, report: &mut Report<'_>) {
+    let Some(policies) = &identity.policies else {
+        if !report.has_form(|code| code == FindingCode::PoliciesMalformed) {
+            report.broken(ContentRule::PoliciesMissing, "the certificate has no certificatePolicies");
+        }
+        return;
+    };
+    let (wanted, message): (&[&[u8]], _) = match report.rules.purpose {
+        Purpose::Qwac => (
+            &[oid::QCP_WEB, oid::QNCP_WEB, oid::QNCP_WEB_GENERIC],
+            "no policy for qualified web site certificates is named (0.4.0.194112.1.4, .5 or .6)",
+        ),
+        Purpose::Qsealc => (
+            &[oid::QCP_LEGAL, oid::QCP_LEGAL_QSCD],
+            "no policy for qualified seals is named (0.4.0.194112.1.1 or .3)",
+        ),
+    };
+    if !wanted.iter().any(|policy| policies.contains(policy)) {
+        report.broken(ContentRule::PolicyNotQualified, message);
+    }
+}

@@ -1,0 +1,61 @@
+//! Certificates from files and standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+/// Bytes of a file that is read: a chain has some ten thousand, a bundle of roots some hundred thousand.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// A certificate and what came with it.
+pub(super) struct Presented {
+    pub(super) leaf: CertificateDer<'static>,
+    /// Intermediates, in the order of the files.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+}
+
+impl Presented {
+    pub(super) fn read(file: &Path, chain: Option<&Path>) -> anyhow::Result<Self> {
+        let mut certificates = certificates(file)?.into_iter();
+        let leaf = certificates.next().with_context(|| format!("{}: no certificate", file.display()))?;
+        let mut presented = Self { leaf, chain: certificates.collect() };
+        if let Some(chain) = chain {
+            presented.chain.extend(self::certificates(chain)?);
+        }
+        Ok(presented)
+    }
+}
+
+/// The certificates of a file: all of a PEM file, or the one of a file without PEM sections, which counts as DER.
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let bytes = read(file)?;
+    if !bytes.windows(PEM_MARK.len()).any(|window| window == PEM_MARK) {
+        return Ok(vec![CertificateDer::from(bytes)]);
+    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let certificates = certificates.with_context(|| format!("{}: malformed PEM", file.display()))?;
+    if certificates.is_empty() {
+        bail!("{}: no PEM section CERTIFICATE", file.display());
+    }
+    Ok(certificates)
+}
+
+const PEM_MARK: &[u8] = b"-----BEGIN ";
+
+/// Reads a file, or standard input for `-`, up to [`FILE_BYTES_MAX`].
+pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = match file.to_str() {
+        Some("-") => io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)),
+    };
+    read.with_context(|| format!("{}: cannot be read", file.display()))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        bail!("{}: longer than {FILE_BYTES_MAX} bytes", file.display());
+    }
+    Ok(bytes)
+}
