@@ -39,6 +39,13 @@ pub enum KeyAlgorithm {
     Other(String),
 }
 
+impl KeyAlgorithm {
+    /// Whether the key is on an elliptic curve and can sign, or agree on a key, and no more (RFC 5480 section 3).
+    pub const fn is_elliptic(&self) -> bool {
+        matches!(self, Self::EcP256 | Self::EcP384 | Self::EcP521 | Self::Ed25519 | Self::Ed448)
+    }
+}
+
 impl fmt::Display for KeyAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -27,6 +27,16 @@ impl KeyUsage {
         self.0 & 1 != 0
     }
 
+    /// Whether keyCertSign is set.
+    pub const fn key_cert_sign(self) -> bool {
+        self.0 & 1 << 5 != 0
+    }
+
+    /// Whether keyEncipherment or dataEncipherment is set.
+    pub const fn encipherment(self) -> bool {
+        self.0 & (1 << 2 | 1 << 3) != 0
+    }
+
     /// Whether nonRepudiation, also called contentCommitment, is set.
     pub const fn non_repudiation(self) -> bool {
         self.0 & 1 << 1 != 0
@@ -86,6 +96,8 @@ mod tests {
         assert_eq!(names(&[5, 0xa0]).unwrap(), serde_json::json!(["digitalSignature", "keyEncipherment"]));
         assert_eq!(names(&[7, 0x08, 0x80]).unwrap(), serde_json::json!(["keyAgreement", "decipherOnly"]));
         assert!(KeyUsage::read(&tlv(0x03, &[6, 0xc0])).unwrap().non_repudiation());
+        assert!(KeyUsage::read(&tlv(0x03, &[2, 0x04])).unwrap().key_cert_sign());
+        assert!(KeyUsage::read(&tlv(0x03, &[4, 0x10])).unwrap().encipherment());
     }
 
     #[test]

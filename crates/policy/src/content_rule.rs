@@ -27,6 +27,10 @@ pub enum ContentRule {
     KeyUsageMissing,
     /// keyUsage has digitalSignature.
     KeyUsageSignature,
+    /// keyUsage of a certificate that is no CA's lacks keyCertSign.
+    KeyUsageCertSign,
+    /// keyUsage of a key on a curve lacks keyEncipherment and dataEncipherment.
+    KeyUsageKeyType,
     /// extKeyUsage is present.
     ExtendedKeyUsageMissing,
     /// The certificate is not a 2-QWAC, whose only use is tlsBinding.
@@ -151,7 +155,7 @@ pub(crate) struct Row {
 
 impl ContentRule {
     /// Every rule in order of declaration.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 63] = [
         Self::CertificateAuthority,
         Self::Expired,
         Self::NotYetValid,
@@ -161,6 +165,8 @@ impl ContentRule {
         Self::SignatureWeak,
         Self::KeyUsageMissing,
         Self::KeyUsageSignature,
+        Self::KeyUsageCertSign,
+        Self::KeyUsageKeyType,
         Self::ExtendedKeyUsageMissing,
         Self::TlsBinding,
         Self::ExtendedKeyUsageUnusable,
@@ -288,6 +294,22 @@ impl ContentRule {
                 rule: "keyUsage has digitalSignature.",
                 reason: "A TLS client signs the handshake; its issuer did not certify the key for that.",
                 hint: "Ask the issuer for a certificate with the key usage digitalSignature.",
+            },
+            Self::KeyUsageCertSign => Row {
+                code: "key-usage.cert-sign",
+                clause: Some("RFC 5280 4.2.1.3"),
+                severities: [Warn, Warn, Warn],
+                rule: "keyUsage of a certificate that is no CA's lacks keyCertSign.",
+                reason: "A form error: without cA TRUE no path leads through it.",
+                hint: "Ask the issuer for a certificate without the key usage keyCertSign.",
+            },
+            Self::KeyUsageKeyType => Row {
+                code: "key-usage.other-key-type",
+                clause: Some("RFC 5480 3"),
+                severities: [Note, Note, Note],
+                rule: "keyUsage of a key on a curve lacks keyEncipherment and dataEncipherment.",
+                reason: "Such a key cannot encipher; nothing is decided by it.",
+                hint: "Nothing has to be done.",
             },
             Self::ExtendedKeyUsageMissing => Row {
                 code: "eku.missing",

@@ -17,9 +17,12 @@ use crate::{Assessment, Evidence, Finding, Profile, Rule, Rules, Severities};
 /// Pure, and linear in the size of the certificate: what the identity holds is bounded by its parser.
 pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Assessment {
     let mut report = Report::new(rules, std::mem::take(&mut identity.findings));
-    usage::examine(&identity, evidence.now, &mut report);
+    // What the certificate is for comes first: who presents a seal is told so, whatever else is wrong with it.
     if rules.profile != Profile::X509 {
         qualification::examine(&identity, &mut report);
+    }
+    usage::examine(&identity, evidence.now, &mut report);
+    if rules.profile != Profile::X509 {
         psd2::examine(&identity, &mut report);
         organization::examine(&identity, &mut report);
     }

@@ -14,9 +14,12 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod blueprint;
 mod credential;
+mod der;
 mod error;
 mod extension;
+mod faults;
 mod key_type;
 pub mod oid;
 mod psd2_statement;
@@ -29,6 +32,7 @@ mod validity;
 pub use authority::Authority;
 pub use credential::Credential;
 pub use error::Error;
+pub use faults::{FaultyCertificate, faulty_certificates};
 pub use key_type::KeyType;
 pub use psd2_statement::{Psd2Statement, Role, RoleOfPsp};
 pub use qc_statements::QcStatements;

@@ -16,17 +16,20 @@ const INTERNATIONAL: &str = "XG";
 pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
     let subject = &identity.subject;
     match subject.country.as_deref() {
-        None => report.broken(ContentRule::CountryMissing, "the subject has no country"),
+        None => report.broken(ContentRule::CountryMissing, "the subject has no country that can be taken"),
         Some(country) if country::is_assigned(country) => {}
         Some(_) => {
             report.broken(ContentRule::CountryUnassigned, "the subject's country is no code of ISO 3166-1");
         }
     }
     if subject.organization.is_none() {
-        report.broken(ContentRule::OrganizationMissing, "the subject has no organizationName");
+        report.broken(
+            ContentRule::OrganizationMissing,
+            "the subject has no organizationName that can be taken",
+        );
     }
     if subject.common_name.is_none() {
-        report.broken(ContentRule::CommonNameMissing, "the subject has no commonName");
+        report.broken(ContentRule::CommonNameMissing, "the subject has no commonName that can be taken");
     }
     let Some(text) = subject.organization_identifier.as_deref() else {
         let message = "the subject has no organizationIdentifier that can be taken";

@@ -90,6 +90,17 @@ fn examine_key_usage(identity: &Identity, report: &mut Report<'_>) {
         Some(usage) if usage.digital_signature() || is_sealing && usage.non_repudiation() => {}
         Some(_) => report.broken(ContentRule::KeyUsageSignature, "keyUsage lacks digitalSignature"),
     }
+    let Some(usage) = identity.key_usage else { return };
+    if usage.key_cert_sign() && !identity.is_ca {
+        report.broken(
+            ContentRule::KeyUsageCertSign,
+            "keyUsage has keyCertSign, and the certificate is not a CA's",
+        );
+    }
+    let is_on_curve = identity.key.as_ref().is_some_and(|key| key.algorithm.is_elliptic());
+    if usage.encipherment() && is_on_curve {
+        report.broken(ContentRule::KeyUsageKeyType, "keyUsage allows encipherment, which the key cannot do");
+    }
 }
 
 fn examine_extended_key_usage(identity: &Identity, report: &mut Report<'_>) {
