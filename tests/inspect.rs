@@ -117,8 +117,8 @@ fn two_faults_are_named_with_clause_and_hint_on_one_screen() {
     assert!(told.out.lines().count() <= SCREEN_LINES, "{}", told.out);
     for words in [
         "refused under psd2",
-        "DENY  qc.not-qualified  (EN 319 412-5 4.2.1)",
-        "DENY  organization-identifier.malformed  (EN 319 412-1 5.1.4)",
+        "DENY  qc.not-qualified  (EN 319 412-5 QCS-5.01)",
+        "DENY  organization-identifier.malformed  (EN 319 412-1 LEG-5.1.4-02)",
         "-> Use your QWAC",
         "PSDFI-FINFSA-1234567-8",
     ] {

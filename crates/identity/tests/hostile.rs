@@ -109,6 +109,7 @@ fn write_fuzz_seeds() {
     for (target, name, bytes) in [
         ("identity", "psd2.der", test_der::with_psd2().to_der()),
         ("identity", "plain.der", plain().to_der()),
+        ("verdict", "psd2.der", test_der::with_psd2().to_der()),
         ("qc_statements", "psd2.der", qc_statements()),
         ("qc_statements", "flattened.der", flattened()),
     ] {

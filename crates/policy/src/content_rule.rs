@@ -47,13 +47,13 @@ pub enum ContentRule {
     RevocationSourceMissing,
     /// qcStatements are present.
     QcMissing,
-    /// `QcCompliance` is present: the issuer claims that the certificate is qualified.
+    /// QcCompliance is present: the issuer claims that the certificate is qualified.
     QcNotQualified,
-    /// `QcCClegislation` is absent: the certificate is qualified under EU law.
+    /// QcCClegislation is absent: the certificate is qualified under EU law.
     QcLegislation,
     /// QcType is present.
     QcTypeMissing,
-    /// The certificate on a connection is not a `QSealC`.
+    /// The certificate on a connection is not a QSealC.
     QcTypeSeal,
     /// The certificate is not one for electronic signatures.
     QcTypeSignature,
@@ -63,7 +63,7 @@ pub enum ContentRule {
     QcTypeSeveral,
     /// QcType is esign, eseal or web.
     QcTypeUnknown,
-    /// `QcPDS` is present.
+    /// QcPDS is present.
     QcPdsMissing,
     /// The disclosure statements are at https URLs.
     QcPdsScheme,
@@ -71,7 +71,7 @@ pub enum ContentRule {
     QcPdsLanguage,
     /// A disclosure statement is in English.
     QcPdsEnglish,
-    /// `QcSSCD` is absent from certificates for web sites.
+    /// QcSSCD is absent from certificates for web sites.
     QcSscd,
     /// pkixQCSyntax-v1 is absent; v2 replaced it.
     QcSyntaxV1,
@@ -79,19 +79,19 @@ pub enum ContentRule {
     QcSemantics,
     /// The PSD2 statement is present.
     Psd2Missing,
-    /// The PSD2 statement names one of the four roles `PSP_AS`, `PSP_PI`, `PSP_AI` and `PSP_IC`.
+    /// The PSD2 statement names one of the four roles PSP_AS, PSP_PI, PSP_AI and PSP_IC.
     Psd2NoRole,
     /// Unspecified stands alone.
     RoleUnspecified,
     /// Each role is named once.
     RoleRepeated,
-    /// The roles are of PSD2, not of another law (`PSP_CB`, `PSP_PA`, VOP).
+    /// The roles are of PSD2, not of another law (PSP_CB, PSP_PA, VOP).
     RoleOther,
     /// The roles are those of TS 119 495.
     RoleUnknown,
     /// nCAName is in plain Latin letters.
     NcaName,
-    /// nCAId is two capital letters, a hyphen and two to eight capital letters; NA only beside `PSP_CB` and `PSP_PA`.
+    /// nCAId is two capital letters, a hyphen and two to eight capital letters; NA only beside PSP_CB and PSP_PA.
     NcaIdSyntax,
     /// nCAId begins with a country of ISO 3166-1.
     NcaIdCountry,
@@ -313,7 +313,7 @@ impl ContentRule {
             },
             Self::ExtendedKeyUsageMissing => Row {
                 code: "eku.missing",
-                clause: Some("EN 319 412-4 4.1"),
+                clause: Some("EN 319 412-4 WEB-4.1.3-4"),
                 severities: [Warn, Warn, Note],
                 rule: "extKeyUsage is present.",
                 reason: "A form error: without it any use is allowed.",
@@ -337,7 +337,7 @@ impl ContentRule {
             },
             Self::ServerAuthMissing => Row {
                 code: "eku.no-server-auth",
-                clause: Some("EN 319 412-4 4.1"),
+                clause: Some("EN 319 412-4 WEB-4.1.3-4"),
                 severities: [Note, Note, Note],
                 rule: "extKeyUsage has serverAuth, as a certificate for web sites.",
                 reason: "Issuers move clients' certificates out of the browsers' hierarchies; a gate asks for clientAuth.",
@@ -345,7 +345,7 @@ impl ContentRule {
             },
             Self::AltNameMissing => Row {
                 code: "subject-alt-name.missing",
-                clause: Some("EN 319 412-4 4.1"),
+                clause: Some("EN 319 412-4 WEB-4.1.3-4"),
                 severities: [Warn, Note, Note],
                 rule: "subjectAltName is present.",
                 reason: "A form error: nothing here is decided by a name of a web site.",
@@ -353,7 +353,7 @@ impl ContentRule {
             },
             Self::CaIssuersMissing => Row {
                 code: "aia.ca-issuers-missing",
-                clause: Some("EN 319 412-2 4.4.1"),
+                clause: Some("EN 319 412-2 GEN-4.4.1-3"),
                 severities: [Note, Note, Note],
                 rule: "authorityInfoAccess tells where the issuer's certificate is.",
                 reason: "A form error; clients send their intermediates.",
@@ -361,7 +361,7 @@ impl ContentRule {
             },
             Self::RevocationSourceMissing => Row {
                 code: "revocation.no-source",
-                clause: Some("EN 319 412-2 4.3.11"),
+                clause: Some("EN 319 412-2 GEN-4.3.11-2"),
                 severities: [Warn, Warn, Note],
                 rule: "The certificate names an OCSP responder or a CRL over http, or says that it has none.",
                 reason: "Without it nobody can learn that it was revoked.",
@@ -369,7 +369,7 @@ impl ContentRule {
             },
             Self::QcMissing => Row {
                 code: "qc.missing",
-                clause: Some("EN 319 412-5 4.1"),
+                clause: Some("EN 319 412-5 QCS-5.01"),
                 severities: [Deny, Warn, Note],
                 rule: "qcStatements are present.",
                 reason: "Without them it is not a qualified certificate.",
@@ -377,7 +377,7 @@ impl ContentRule {
             },
             Self::QcNotQualified => Row {
                 code: "qc.not-qualified",
-                clause: Some("EN 319 412-5 4.2.1"),
+                clause: Some("EN 319 412-5 QCS-5.01"),
                 severities: [Deny, Note, Note],
                 rule: "QcCompliance is present: the issuer claims that the certificate is qualified.",
                 reason: "PSD2 asks for a qualified certificate.",
@@ -385,7 +385,7 @@ impl ContentRule {
             },
             Self::QcLegislation => Row {
                 code: "qc.third-country",
-                clause: Some("EN 319 412-5 4.2.4"),
+                clause: Some("EN 319 412-5 QCS-5.01"),
                 severities: [Deny, Note, Note],
                 rule: "QcCClegislation is absent: the certificate is qualified under EU law.",
                 reason: "A certificate that is qualified under the law of another country is not qualified in the EU.",
@@ -393,7 +393,7 @@ impl ContentRule {
             },
             Self::QcTypeMissing => Row {
                 code: "qc.type-missing",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 QCS-5.01"),
                 severities: [Deny, Warn, Note],
                 rule: "QcType is present.",
                 reason: "Without it a qualified certificate is for electronic signatures (TS 119 615).",
@@ -401,7 +401,7 @@ impl ContentRule {
             },
             Self::QcTypeSeal => Row {
                 code: "qc.type-seal",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 GEN-4.2.3"),
                 severities: [Deny, Deny, Note],
                 rule: "The certificate on a connection is not a QSealC.",
                 reason: "A seal is for messages; on a connection it proves nothing about who is there.",
@@ -409,7 +409,7 @@ impl ContentRule {
             },
             Self::QcTypeSignature => Row {
                 code: "qc.type-signature",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 GEN-4.2.3"),
                 severities: [Deny, Deny, Note],
                 rule: "The certificate is not one for electronic signatures.",
                 reason: "It names a natural person and is for documents.",
@@ -417,7 +417,7 @@ impl ContentRule {
             },
             Self::QcTypeWeb => Row {
                 code: "qc.type-web",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 GEN-4.2.3"),
                 severities: [Deny, Deny, Note],
                 rule: "The certificate on a message is not a QWAC.",
                 reason: "A QWAC is for connections; its holder did not get it to seal messages.",
@@ -425,7 +425,7 @@ impl ContentRule {
             },
             Self::QcTypeSeveral => Row {
                 code: "qc.type-several",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 GEN-4.2.3"),
                 severities: [Deny, Warn, Note],
                 rule: "QcType names one type.",
                 reason: "With several it is not decided what the certificate is.",
@@ -433,7 +433,7 @@ impl ContentRule {
             },
             Self::QcTypeUnknown => Row {
                 code: "qc.type-unknown",
-                clause: Some("EN 319 412-5 4.2.3"),
+                clause: Some("EN 319 412-5 GEN-4.2.3"),
                 severities: [Deny, Warn, Note],
                 rule: "QcType is esign, eseal or web.",
                 reason: "What it is for is unknown.",
@@ -441,7 +441,7 @@ impl ContentRule {
             },
             Self::QcPdsMissing => Row {
                 code: "qc.pds-missing",
-                clause: Some("EN 319 412-5 4.3.4"),
+                clause: Some("EN 319 412-5 GEN-4.3.4"),
                 severities: [Warn, Note, Note],
                 rule: "QcPDS is present.",
                 reason: "A form error.",
@@ -449,7 +449,7 @@ impl ContentRule {
             },
             Self::QcPdsScheme => Row {
                 code: "qc.pds-not-https",
-                clause: Some("EN 319 412-5 4.3.4"),
+                clause: Some("EN 319 412-5 GEN-4.3.4"),
                 severities: [Warn, Note, Note],
                 rule: "The disclosure statements are at https URLs.",
                 reason: "A form error.",
@@ -457,7 +457,7 @@ impl ContentRule {
             },
             Self::QcPdsLanguage => Row {
                 code: "qc.pds-language",
-                clause: Some("EN 319 412-5 4.3.4"),
+                clause: Some("EN 319 412-5 GEN-4.3.4"),
                 severities: [Warn, Note, Note],
                 rule: "The languages of the disclosure statements are of ISO 639-1, in lower case.",
                 reason: "A form error.",
@@ -465,7 +465,7 @@ impl ContentRule {
             },
             Self::QcPdsEnglish => Row {
                 code: "qc.pds-no-english",
-                clause: Some("EN 319 412-5 4.3.4"),
+                clause: Some("EN 319 412-5 GEN-4.3.4"),
                 severities: [Warn, Note, Note],
                 rule: "A disclosure statement is in English.",
                 reason: "A form error.",
@@ -473,7 +473,7 @@ impl ContentRule {
             },
             Self::QcSscd => Row {
                 code: "qc.sscd-unexpected",
-                clause: Some("EN 319 412-5 4.2.2"),
+                clause: Some("EN 319 412-5 QCS-5.01"),
                 severities: [Note, Note, Note],
                 rule: "QcSSCD is absent from certificates for web sites.",
                 reason: "It is defined for signatures and seals.",
@@ -601,7 +601,7 @@ impl ContentRule {
             },
             Self::OrganizationIdentifierMalformed => Row {
                 code: "organization-identifier.malformed",
-                clause: Some("EN 319 412-1 5.1.4"),
+                clause: Some("EN 319 412-1 LEG-5.1.4-02"),
                 severities: [Deny, Deny, Note],
                 rule: "The organizationIdentifier is well-formed.",
                 reason: "It says who the holder is; the register is asked by it.",
@@ -609,7 +609,7 @@ impl ContentRule {
             },
             Self::OrganizationIdentifierCountry => Row {
                 code: "organization-identifier.country",
-                clause: Some("EN 319 412-1 5.1.4"),
+                clause: Some("EN 319 412-1 LEG-5.1.4-03"),
                 severities: [Deny, Deny, Note],
                 rule: "The organizationIdentifier's country is of ISO 3166-1, or XG for an LEI.",
                 reason: "It says which register the number is from.",
@@ -617,7 +617,7 @@ impl ContentRule {
             },
             Self::CountryAlias => Row {
                 code: "organization-identifier.country-alias",
-                clause: Some("EN 319 412-1 5.1.4"),
+                clause: Some("EN 319 412-1 LEG-5.1.4-03"),
                 severities: [Note, Note, Note],
                 rule: "The organizationIdentifier's country is spelt as in ISO 3166-1.",
                 reason: "EL and UK stand for GR and GB in other EU texts; which one is meant is known.",
@@ -657,7 +657,7 @@ impl ContentRule {
             },
             Self::OrganizationIdentifierIsName => Row {
                 code: "organization-identifier.is-name",
-                clause: Some("EN 319 412-1 5.1.4"),
+                clause: Some("EN 319 412-3 LEG-4.2.1-6"),
                 severities: [Warn, Warn, Note],
                 rule: "The organizationIdentifier is not the organizationName.",
                 reason: "A form error.",
@@ -665,7 +665,7 @@ impl ContentRule {
             },
             Self::CountryMissing => Row {
                 code: "subject.country-missing",
-                clause: Some("EN 319 412-3 4.2.1"),
+                clause: Some("EN 319 412-3 LEG-4.2.1-2"),
                 severities: [Warn, Warn, Note],
                 rule: "The subject has a country.",
                 reason: "A form error.",
@@ -673,7 +673,7 @@ impl ContentRule {
             },
             Self::CountryUnassigned => Row {
                 code: "subject.country-unassigned",
-                clause: Some("EN 319 412-3 4.2.1"),
+                clause: Some("EN 319 412-3 LEG-4.2.1-4"),
                 severities: [Warn, Warn, Note],
                 rule: "The subject's country is of ISO 3166-1.",
                 reason: "A form error.",
@@ -681,7 +681,7 @@ impl ContentRule {
             },
             Self::OrganizationMissing => Row {
                 code: "subject.organization-missing",
-                clause: Some("EN 319 412-3 4.2.1"),
+                clause: Some("EN 319 412-3 LEG-4.2.1-2"),
                 severities: [Warn, Warn, Note],
                 rule: "The subject has an organizationName.",
                 reason: "A form error; who the holder is says the organizationIdentifier.",
@@ -689,7 +689,7 @@ impl ContentRule {
             },
             Self::CommonNameMissing => Row {
                 code: "subject.common-name-missing",
-                clause: Some("EN 319 412-3 4.2.1"),
+                clause: Some("EN 319 412-3 LEG-4.2.1-2"),
                 severities: [Warn, Warn, Note],
                 rule: "The subject has a commonName.",
                 reason: "A form error.",
@@ -697,7 +697,7 @@ impl ContentRule {
             },
             Self::PoliciesMissing => Row {
                 code: "policies.missing",
-                clause: Some("EN 319 412-2 4.3.3"),
+                clause: Some("EN 319 412-2 GEN-4.3.3-1"),
                 severities: [Warn, Warn, Note],
                 rule: "certificatePolicies are present.",
                 reason: "A form error: what the certificate is says QcType.",
@@ -705,7 +705,7 @@ impl ContentRule {
             },
             Self::PolicyNotQualified => Row {
                 code: "policies.not-qualified",
-                clause: Some("EN 319 411-2 5.3"),
+                clause: Some("EN 319 412-2 QCS-5.2-1"),
                 severities: [Warn, Note, Note],
                 rule: "A policy for the purpose is named: QCP-w, QNCP-w or QNCP-w-gen for a connection, QCP-l or QCP-l-qscd for a seal.",
                 reason: "A form error: what the certificate is says QcType.",

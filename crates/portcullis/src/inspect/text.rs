@@ -48,8 +48,12 @@ impl Report<'_> {
         let verdict = if assessment.is_admitted() { "admitted" } else { "refused" };
         let count = |severity| assessment.findings.iter().filter(|found| found.severity == severity).count();
         let (deny, warn, note) = (count(Severity::Deny), count(Severity::Warn), count(Severity::Note));
-        write!(f, "{verdict} under {} at {}: ", self.profile, rfc3339(self.at.unix_timestamp()))?;
-        writeln!(f, "{deny} findings deny, {warn} warn, {note} note")?;
+        let at = rfc3339(self.at.unix_timestamp());
+        writeln!(
+            f,
+            "{verdict} under {} at {at}; findings: {deny} deny, {warn} warn, {note} note",
+            self.profile
+        )?;
         match &assessment.path {
             None => writeln!(
                 f,
