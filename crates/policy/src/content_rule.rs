@@ -47,13 +47,13 @@ pub enum ContentRule {
     RevocationSourceMissing,
     /// qcStatements are present.
     QcMissing,
-    /// QcCompliance is present: the issuer claims that the certificate is qualified.
+    /// `QcCompliance` is present: the issuer claims that the certificate is qualified.
     QcNotQualified,
-    /// QcCClegislation is absent: the certificate is qualified under EU law.
+    /// `QcCClegislation` is absent: the certificate is qualified under EU law.
     QcLegislation,
     /// QcType is present.
     QcTypeMissing,
-    /// The certificate on a connection is not a QSealC.
+    /// The certificate on a connection is not a `QSealC`.
     QcTypeSeal,
     /// The certificate is not one for electronic signatures.
     QcTypeSignature,
@@ -63,7 +63,7 @@ pub enum ContentRule {
     QcTypeSeveral,
     /// QcType is esign, eseal or web.
     QcTypeUnknown,
-    /// QcPDS is present.
+    /// `QcPDS` is present.
     QcPdsMissing,
     /// The disclosure statements are at https URLs.
     QcPdsScheme,
@@ -71,7 +71,7 @@ pub enum ContentRule {
     QcPdsLanguage,
     /// A disclosure statement is in English.
     QcPdsEnglish,
-    /// QcSSCD is absent from certificates for web sites.
+    /// `QcSSCD` is absent from certificates for web sites.
     QcSscd,
     /// pkixQCSyntax-v1 is absent; v2 replaced it.
     QcSyntaxV1,
@@ -79,19 +79,19 @@ pub enum ContentRule {
     QcSemantics,
     /// The PSD2 statement is present.
     Psd2Missing,
-    /// The PSD2 statement names one of the four roles PSP_AS, PSP_PI, PSP_AI and PSP_IC.
+    /// The PSD2 statement names one of the four roles `PSP_AS`, `PSP_PI`, `PSP_AI` and `PSP_IC`.
     Psd2NoRole,
     /// Unspecified stands alone.
     RoleUnspecified,
     /// Each role is named once.
     RoleRepeated,
-    /// The roles are of PSD2, not of another law (PSP_CB, PSP_PA, VOP).
+    /// The roles are of PSD2, not of another law (`PSP_CB`, `PSP_PA`, VOP).
     RoleOther,
     /// The roles are those of TS 119 495.
     RoleUnknown,
     /// nCAName is in plain Latin letters.
     NcaName,
-    /// nCAId is two capital letters, a hyphen and two to eight capital letters; NA only beside PSP_CB and PSP_PA.
+    /// nCAId is two capital letters, a hyphen and two to eight capital letters; NA only beside `PSP_CB` and `PSP_PA`.
     NcaIdSyntax,
     /// nCAId begins with a country of ISO 3166-1.
     NcaIdCountry,
