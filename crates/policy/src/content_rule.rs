@@ -4,8 +4,7 @@
 
 use crate::severity::Severity::{self, Deny, Note, Warn};
 
-/// A rule about the content of a certificate. The order is that of judging: of several that are broken the first is
-/// told first.
+/// A rule about the content of a certificate. Each variant says what the rule asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContentRule {
