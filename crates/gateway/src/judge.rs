@@ -57,7 +57,7 @@ impl Standing {
         let assessment = self.assessment();
         let identity = self.identity();
         let codes = match (assessment, self) {
-            (Some(assessment), _) => assessment.codes().collect(),
+            (Some(assessment), _) => distinct(assessment.codes()),
             (None, Self::Refused { denial, .. }) => vec![denial.code()],
             (None, Self::Admitted(_)) => Vec::new(),
         };
@@ -162,25 +162,71 @@ fn alert_for(denial: &Denial) -> CertificateError {
         Denial::Path(PathError::UnknownIssuer { .. }) => CertificateError::UnknownIssuer,
         Denial::Path(PathError::UnusableEku { .. }) => CertificateError::InvalidPurpose,
         Denial::Path(_) | Denial::Unreadable(_) => CertificateError::BadEncoding,
-        Denial::Rule { finding, .. } if is_about_purpose(finding.rule) => CertificateError::InvalidPurpose,
+        Denial::Rule { finding, .. } => alert_for_rule(finding.rule),
         _ => CertificateError::ApplicationVerificationFailure,
     }
 }
 
-/// Whether the certificate is one for another use, which TLS has an alert for.
-const fn is_about_purpose(rule: Rule) -> bool {
-    matches!(
-        rule,
-        Rule::Content(
-            ContentRule::TlsBinding
-                | ContentRule::ExtendedKeyUsageUnusable
-                | ContentRule::KeyUsageSignature
-                | ContentRule::CertificateAuthority
-                | ContentRule::QcTypeMissing
-                | ContentRule::QcTypeSeal
-                | ContentRule::QcTypeSignature
-                | ContentRule::QcTypeSeveral
-                | ContentRule::QcTypeUnknown
-        )
-    )
+/// TLS has alerts for a certificate that is over, and for one that is for another use; for the rest there is `access_denied`.
+fn alert_for_rule(rule: Rule) -> CertificateError {
+    /// Whatever it is that an operator has made such a rule deny: the certificate is for another use.
+    const ABOUT_USE: [&str; 2] = ["eku.", "qc.type-"];
+    match rule {
+        Rule::Content(ContentRule::Expired) => CertificateError::Expired,
+        Rule::Content(ContentRule::NotYetValid) => CertificateError::NotValidYet,
+        Rule::Content(ContentRule::KeyUsageSignature | ContentRule::CertificateAuthority) => {
+            CertificateError::InvalidPurpose
+        }
+        rule if ABOUT_USE.iter().any(|family| rule.code().starts_with(family)) => {
+            CertificateError::InvalidPurpose
+        }
+        _ => CertificateError::ApplicationVerificationFailure,
+    }
+}
+
+/// Each code once, in the order of the first: an odd certificate breaks one rule in dozens of places.
+fn distinct(codes: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut distinct = Vec::new();
+    for code in codes {
+        if !distinct.contains(&code) {
+            distinct.push(code);
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alert_names_what_tls_has_a_name_for() {
+        let alert = |code: &str| alert_for_rule(Rule::from_code(code).unwrap());
+        let about_use = [
+            "eku.tls-binding",
+            "eku.unusable",
+            "eku.missing",
+            "eku.no-server-auth",
+            "eku.malformed",
+            "qc.type-seal",
+            "qc.type-signature",
+            "qc.type-missing",
+            "qc.type-malformed",
+            "key-usage.no-digital-signature",
+            "certificate.authority",
+        ];
+        for code in about_use {
+            assert_eq!(alert(code), CertificateError::InvalidPurpose, "{code}");
+        }
+        assert_eq!(alert("validity.expired"), CertificateError::Expired);
+        assert_eq!(alert("validity.not-yet-valid"), CertificateError::NotValidYet);
+        for code in ["qc.not-qualified", "qc.missing", "psd2.missing", "psd2.flattened-roles", "key.weak"] {
+            assert_eq!(alert(code), CertificateError::ApplicationVerificationFailure, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_recorded_once() {
+        assert_eq!(distinct(["b", "a", "b", "c", "a"].into_iter()), ["b", "a", "c"]);
+    }
 }

@@ -93,7 +93,9 @@ pub(crate) fn identity_lines(
         };
         let authorisation = subject.organization_identifier.as_deref().map(item);
         line(HandOffField::Authorisation, "authorisation", authorisation);
-        line(HandOffField::Roles, "roles", psd2.map(|psd2| psd2.roles.to_string().replace(' ', ", ")));
+        // Those that routes are opened by, which need not be all that the certificate names.
+        let roles = psd2.map(|_| permit.roles().to_string().replace(' ', ", "));
+        line(HandOffField::Roles, "roles", roles);
         let nca = psd2.map(|psd2| format!("{};name={}", item(&psd2.nca_id), quoted(&psd2.nca_name)));
         line(HandOffField::Nca, "nca", nca);
         line(HandOffField::Thumbprint, "thumbprint", Some(identity.thumbprint.to_string()));

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::http::body::OutgoingBody;
 
-/// Findings that a refusal lists. A certificate as it is meant has a handful; one that was made to be odd must not make
-/// every answer long.
+/// Findings that a refusal lists, the gravest first; how many more there are stands beside them. A certificate as it is meant
+/// has a handful, one that was made to be odd has a hundred, and every request is answered with them. The message of each is
+/// bounded by what is read of a certificate.
 const FINDINGS_MAX: usize = 32;
 
 /// A problem document. `code` is stable; `detail` is a sentence that the client's engineer can act on.
@@ -29,6 +30,8 @@ pub(crate) struct Problem {
     /// Which rules the certificate breaks, the gravest first, at most [`FINDINGS_MAX`].
     #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
     findings: Box<[Finding]>,
+    #[serde(skip_serializing_if = "is_zero")]
+    findings_omitted: usize,
 }
 
 impl Problem {
@@ -43,6 +46,7 @@ impl Problem {
             required_roles: None,
             certificate_roles: None,
             findings: Box::default(),
+            findings_omitted: 0,
         }
     }
 
@@ -71,7 +75,11 @@ impl Problem {
     /// A 403 for a certificate that was refused, with what was found out about it.
     pub(crate) fn refused(denial: &Denial, assessment: Option<&Assessment>) -> Self {
         let findings = assessment.map_or(&[][..], |assessment| &assessment.findings);
-        Self { findings: findings.iter().take(FINDINGS_MAX).cloned().collect(), ..Self::denied(denial) }
+        Self {
+            findings: findings.iter().take(FINDINGS_MAX).cloned().collect(),
+            findings_omitted: findings.len().saturating_sub(FINDINGS_MAX),
+            ..Self::denied(denial)
+        }
     }
 
     /// The whole HTTP/1.1 message, for a connection that ends with it.
@@ -99,4 +107,10 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
+}
+
+// serde asks by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
