@@ -212,7 +212,7 @@ impl<'a> Section<'a> {
     }
 
     /// What stands in the table at `key`, whose names are free.
-    fn entries(&self, key: &'static str, expected: &str) -> Vec<(String, Place, &'a DeValue<'a>)> {
+    pub(crate) fn entries(&self, key: &'static str, expected: &str) -> Vec<(String, Place, &'a DeValue<'a>)> {
         let Some((place, value)) = self.find(key) else { return Vec::new() };
         let Some(table) = value.as_table() else {
             self.wrong_type(&place, expected, value);
@@ -312,7 +312,8 @@ impl<'a> Section<'a> {
         found
     }
 
-    fn wrong_type(&self, place: &Place, expected: &str, value: &DeValue<'_>) {
+    /// Reports that something else than `expected` stands at `place`.
+    pub(crate) fn wrong_type(&self, place: &Place, expected: &str, value: &DeValue<'_>) {
         let found = match value {
             DeValue::String(_) => "this string".to_owned(),
             other => format!("of type {}", other.type_str()),

@@ -1,6 +1,7 @@
 //! `[listener.client_auth.severities]`: how grave it is to break a rule, by the rule's code.
 
-use portcullis_policy::{Rule, Rules, Severities, Severity};
+use portcullis_policy::{ContentRule, Rule, Rules, Severities, Severity};
+use toml::de::DeValue;
 
 use super::{
     entry::Entry,
@@ -19,12 +20,17 @@ impl SeveritiesWritten {
         const KEY: &str = "severities";
         let Some(place) = parent.place_of(KEY) else { return Entry::Absent };
         let report = parent.report();
-        let written = parent.fields(KEY).into_iter().filter_map(|(code, severity)| {
-            let rule = rule(&code, &severity.place, report);
-            let severity = severity_of(severity, report);
-            Some((rule?, severity?))
-        });
-        Entry::Written(Located { value: Self(written.collect()), place })
+        let mut written = Vec::new();
+        for (code, place, value) in parent.entries(KEY, "a table of severities") {
+            if value.as_table().is_some() {
+                report.mistake(&place, "is a table: a code is one key, so write it in quotes");
+                continue;
+            }
+            let rule = rule(&code, &place, report);
+            let severity = severity(parent, value, &place);
+            written.extend(rule.zip(severity).map(|(rule, value)| (rule, Located { value, place })));
+        }
+        Entry::Written(Located { value: Self(written), place })
     }
 
     /// Changes the severities of `rules`, and warns where a rule that refuses is made to refuse no more.
@@ -33,9 +39,12 @@ impl SeveritiesWritten {
         for (rule, severity) in &self.0 {
             if defaults.of(*rule) == Severity::Deny && severity.value < Severity::Deny {
                 let profile = rules.profile.as_str();
-                let message = format!(
-                    "admits certificates that break this rule; under profile {profile} it denies by default"
-                );
+                let message = match is_of_the_path_too(*rule) {
+                    true => "admits nobody more: a path to an anchor is refused for the same".to_owned(),
+                    false => format!(
+                        "admits certificates that break this rule; under profile {profile} it denies by default"
+                    ),
+                };
                 report.warning_once(&severity.place, message);
             }
             rules.severities.set(*rule, severity.value);
@@ -55,13 +64,28 @@ fn rule(code: &str, place: &Place, report: &Report) -> Option<Rule> {
     rule
 }
 
-fn severity_of(written: Located<String>, report: &Report) -> Option<Located<Severity>> {
-    let Located { value, place } = written;
-    match value.parse() {
-        Ok(value) => Some(Located { value, place }),
-        Err(_) => {
-            report.mistake(&place, format!("{} is none of deny, warn, note", shown(&value)));
-            None
-        }
+fn severity(section: &Section<'_>, written: &DeValue<'_>, place: &Place) -> Option<Severity> {
+    let Some(text) = written.as_str() else {
+        section.wrong_type(place, "a string", written);
+        return None;
+    };
+    let severity = text.parse().ok();
+    if severity.is_none() {
+        section.report().mistake(place, format!("{} is none of deny, warn, note", shown(text)));
     }
+    severity
+}
+
+/// Whether webpki holds a client's certificate to the same when it builds the path, which no severity changes.
+const fn is_of_the_path_too(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::Content(
+            ContentRule::CertificateAuthority
+                | ContentRule::Expired
+                | ContentRule::NotYetValid
+                | ContentRule::CriticalExtension
+                | ContentRule::ExtendedKeyUsageUnusable
+        )
+    )
 }

@@ -7,8 +7,9 @@ pub(crate) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str
     if written.len() > COMPARED_BYTES_MAX {
         return None;
     }
-    let folded = written.to_ascii_lowercase().replace('-', "_");
-    let scored = known.into_iter().map(|name| (distance(&folded, &name.to_ascii_lowercase()), name));
+    let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let folded = fold(written);
+    let scored = known.into_iter().map(|name| (distance(&folded, &fold(name)), name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + name.len() / 4).then_some(name)
 }
@@ -46,6 +47,9 @@ mod tests {
         assert_eq!(nearest("handshake-timeout", known), Some("handshake_timeout"));
         assert_eq!(nearest("ancohrs", known), Some("anchors"));
         assert_eq!(nearest("upstream", known), None);
+        // Hyphens on both sides are no slip.
+        let codes = ["eku.missing", "organization-identifier.not-psd", "organization-identifier.is-name"];
+        assert_eq!(nearest("organisation-identifier.not-psd", codes), Some(codes[1]));
         assert_eq!(nearest(&"a".repeat(10_000), known), None);
     }
 }

@@ -177,3 +177,67 @@ fn unknown_rules_and_severities_are_mistakes() {
     );
     bench.tells(&table("\"qc.missing\" = 1"), "severities", &key("qc.missing"), "a string");
 }
+
+#[test]
+fn a_code_without_quotes_is_told_as_such() {
+    let bench = Bench::new();
+    let table = "[listener.client_auth.severities]\npsd2.role-name-mismatch = \"deny\"\n[[route]]";
+    let text = GOOD.replacen("[[route]]", table, 1);
+    bench.tells(&text, "psd2.role", "listener[0].client_auth.severities.psd2", "write it in quotes");
+    bench.good(&text.replace("psd2.role-name-mismatch", "\"psd2.role-name-mismatch\""));
+}
+
+#[test]
+fn a_severity_that_changes_nothing_is_warned_of_as_such() {
+    let bench = Bench::new();
+    let warning = |code: &str, severity: &str| {
+        let rows = format!("profile = \"x509\"\nseverities = {{ \"{code}\" = \"{severity}\" }}\n");
+        bench.warnings(&GOOD.replace("profile = \"x509\"\n", &rows))
+    };
+    let told = |code: &str, severity: &str, words: &str| {
+        let warnings = warning(code, severity);
+        let [(key, sentence)] = warnings.as_slice() else { panic!("{code}: {warnings:?}") };
+        assert!(key.ends_with(code) && sentence.contains(words), "{key}: {sentence}");
+    };
+    told("validity.expired", "warn", "admits nobody more");
+    told("extension.critical-unprocessed", "note", "admits nobody more");
+    told("key.weak", "warn", "under profile x509 it denies by default");
+    assert_eq!(warning("key.weak", "deny"), [], "as it is by default");
+    assert_eq!(warning("eku.missing", "deny"), [], "stricter than by default");
+}
+
+#[test]
+fn a_certificate_has_severities_of_its_own_or_those_of_its_listener() {
+    let bench = Bench::new();
+    let listener = "severities = { \"key.weak\" = \"warn\", \"eku.missing\" = \"warn\" }\n[[route]]";
+    let own = "[listener.certificate.client_auth]\nseverities = { \"eku.missing\" = \"deny\" }";
+    let text = two("default = false", &format!("default = true\n{own}"));
+    let text = text.replacen("\n[[route]]", listener, 1);
+    let configuration = bench.good(&text);
+    let of = |code: &str| {
+        let rule = Rule::from_code(code).unwrap();
+        let domains = configuration.plan.policy.domains();
+        domains.map(|(_, domain)| domain.client_auth.rules.severities.of(rule)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("eku.missing"), [Severity::Warn, Severity::Deny]);
+    assert_eq!(of("key.weak"), [Severity::Warn, Severity::Deny], "a table replaces the other as a whole");
+    // What two certificates inherit is warned of once.
+    let inherited = two("default = true", "").replacen("\n[[route]]", listener, 1);
+    assert_eq!(bench.warnings(&inherited).len(), 1);
+}
+
+#[test]
+fn severities_where_no_certificate_is_asked_for_are_told() {
+    let bench = Bench::new();
+    let rules = "mode = \"required\"\nprofile = \"x509\"\nanchors = [\"root.pem\"]\n";
+    let text = GOOD.replace(rules, "mode = \"off\"\nseverities = { \"key.weak\" = \"warn\" }\n");
+    bench.tells(&text, "severities", "listener[0].client_auth.severities", "has no effect");
+}
+
+#[test]
+fn a_default_is_laxer_too_where_its_rules_deny_less() {
+    let bench = Bench::new();
+    let lax = "default = true\nclient_auth = { severities = { \"key.weak\" = \"warn\" } }";
+    let key = "listener[0].certificate[0].default";
+    bench.tells(&two(lax, ""), "default", key, "asks less of a client than the certificate at line");
+}
