@@ -31,7 +31,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
     findings: Box<[Finding]>,
     #[serde(skip_serializing_if = "is_zero")]
-    findings_omitted: usize,
+    findings_omitted: u16,
 }
 
 impl Problem {
@@ -77,7 +77,7 @@ impl Problem {
         let findings = assessment.map_or(&[][..], |assessment| &assessment.findings);
         Self {
             findings: findings.iter().take(FINDINGS_MAX).cloned().collect(),
-            findings_omitted: findings.len().saturating_sub(FINDINGS_MAX),
+            findings_omitted: u16::try_from(findings.len().saturating_sub(FINDINGS_MAX)).unwrap_or(u16::MAX),
             ..Self::denied(denial)
         }
     }
@@ -111,6 +111,6 @@ impl Problem {
 
 // serde asks by reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_zero(count: &usize) -> bool {
+const fn is_zero(count: &u16) -> bool {
     *count == 0
 }
