@@ -123,7 +123,7 @@ pub(crate) fn check(content: &[u8]) -> Result<(), DerError> {
     Ok(())
 }
 
-/// The dotted form of content octets that passed [`check`].
+/// The dotted form of the content octets of a well-formed identifier.
 ///
 /// An arc that does not fit 128 bits makes the whole identifier print as `0x` and its octets: no registered one is
 /// so large, and big-number arithmetic for a log line would be an odd thing to expose to a peer.
