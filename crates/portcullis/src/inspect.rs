@@ -4,10 +4,11 @@ mod input;
 mod text;
 
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use portcullis_identity::Identity;
 use portcullis_policy::{
@@ -24,8 +25,9 @@ use input::Presented;
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The certificate, PEM or DER; what follows the first certificate of a PEM file counts as its chain
-    #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
+    /// [default: -, standard input, unless that is a terminal]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     /// By which rules it is judged
     #[arg(long, value_enum, default_value_t = ProfileName::Psd2)]
     profile: ProfileName,
@@ -86,7 +88,8 @@ impl Inspect {
     /// # Errors
     /// A file cannot be read, or holds no certificate.
     pub(crate) fn run(&self) -> anyhow::Result<Inspected> {
-        let presented = Presented::read(&self.file, self.chain.as_deref())?;
+        let file = self.file()?;
+        let presented = Presented::read(file, self.chain.as_deref())?;
         let at = self.at.unwrap_or_else(|| SystemTime::now().into());
         let identity = Identity::from_der(&presented.leaf);
         let path = match self.anchors.as_slice() {
@@ -97,10 +100,20 @@ impl Inspect {
         let assessment = match decide(&self.rules(), identity, evidence) {
             Verdict::Admitted(permit) => permit.assessment().cloned(),
             Verdict::Refused { assessment: Some(assessment), .. } => Some(*assessment),
-            Verdict::Refused { denial, assessment: None } => return Err(unreadable(&self.file, &denial)),
+            Verdict::Refused { denial, assessment: None } => return Err(unreadable(file, &denial)),
         };
         let assessment = assessment.context("a certificate that was judged has an assessment")?;
         Ok(Inspected { is_admitted: assessment.is_admitted(), report: self.report(&assessment, at)? })
+    }
+
+    /// The file, or standard input. Nobody types a certificate: who names no file at a terminal has forgotten it, or has
+    /// put it behind `--anchors`, which takes all that follow.
+    fn file(&self) -> anyhow::Result<&Path> {
+        match &self.file {
+            Some(file) => Ok(file),
+            None if io::stdin().is_terminal() => bail!("name the FILE first, or - for standard input"),
+            None => Ok(Path::new(input::STANDARD_INPUT)),
+        }
     }
 
     fn rules(&self) -> Rules {

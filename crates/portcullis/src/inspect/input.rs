@@ -46,11 +46,14 @@ fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
 
 const PEM_MARK: &[u8] = b"-----BEGIN ";
 
+/// The name of the file that is standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+
 /// Reads a file, or standard input for `-`, up to [`FILE_BYTES_MAX`].
 pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = match file.to_str() {
-        Some("-") => io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes),
+        Some(STANDARD_INPUT) => io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes),
         _ => File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)),
     };
     read.with_context(|| format!("{}: cannot be read", file.display()))?;
