@@ -3,7 +3,7 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use portcullis_handshake::{ClientJudge, PeerChain};
-use portcullis_identity::Identity;
+use portcullis_identity::{Identity, TbsCertificate};
 use portcullis_policy::{
     Assessment, ContentRule, Denial, DomainId, Evidence, Permit, Refusals, Registration, Rule, TrustDomain,
     Verdict, decide,
@@ -11,7 +11,7 @@ use portcullis_policy::{
 use portcullis_telemetry::{AuditRecord, Refused, now_unix_s};
 use portcullis_trust::{PathError, TrustedPath};
 use rustls::CertificateError;
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
 use crate::view::View;
 
@@ -135,6 +135,11 @@ impl ConnectionJudge {
 }
 
 impl ClientJudge for ConnectionJudge {
+    fn key_of<'c>(&self, leaf: &'c CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'c>> {
+        let tbs = TbsCertificate::from_der(leaf).ok()?;
+        Some(tbs.subject_public_key_info.into())
+    }
+
     fn judge(&self, chain: PeerChain, now: UnixTime) -> Result<(), CertificateError> {
         let (domain, _) = self.view.plan.policy.domain(self.domain);
         let judged = judge(domain, chain, now);

@@ -10,12 +10,15 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
+    crypto::WebPkiSupportedAlgorithms,
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
-use crate::config::ClientCertificates;
+use crate::{
+    config::ClientCertificates,
+    possession::{Handshake, Proof},
+};
 
 /// The chain that a client presented, as presented. Every byte is the peer's.
 #[derive(Debug, Clone)]
@@ -28,6 +31,10 @@ pub struct PeerChain {
 
 /// Judges the client of one connection.
 pub trait ClientJudge {
+    /// The key of a certificate that webpki does not read, so that its holder can prove it and be judged nevertheless.
+    /// `None` for one in which no key can be found; nothing more is said of it then.
+    fn key_of<'c>(&self, leaf: &'c CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'c>>;
+
     /// Called once a handshake, after the client has proved possession of the leaf's key. An error ends the
     /// handshake with the alert that rustls has for it.
     ///
@@ -78,6 +85,14 @@ impl PossessionFirst {
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Arc<Self> {
         Arc::new(Self { certificates, algorithms })
+    }
+
+    fn prove(&self, leaf: &CertificateDer<'_>, proof: Proof<'_>) -> Result<HandshakeSignatureValid, Error> {
+        let key = || {
+            let judge = CURRENT.with_borrow(|context| Some(Rc::clone(&context.as_ref()?.judge)));
+            judge?.key_of(leaf)
+        };
+        Self::judge_presented(proof.verify(leaf, key, &self.algorithms)?)
     }
 
     fn judge_presented(valid: HandshakeSignatureValid) -> Result<HandshakeSignatureValid, Error> {
@@ -134,7 +149,7 @@ impl ClientCertVerifier for PossessionFirst {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::judge_presented(verify_tls12_signature(message, cert, dss, &self.algorithms)?)
+        self.prove(cert, Proof { handshake: Handshake::Tls12, message, signed: dss })
     }
 
     fn verify_tls13_signature(
@@ -143,7 +158,7 @@ impl ClientCertVerifier for PossessionFirst {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::judge_presented(verify_tls13_signature(message, cert, dss, &self.algorithms)?)
+        self.prove(cert, Proof { handshake: Handshake::Tls13, message, signed: dss })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

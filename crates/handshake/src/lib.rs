@@ -11,6 +11,7 @@ mod failure;
 mod farewell;
 mod hello;
 mod judge;
+mod possession;
 mod stream;
 
 pub use activity::Activity;

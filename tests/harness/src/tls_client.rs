@@ -37,7 +37,7 @@ impl Version {
     }
 }
 
-/// How to connect. Every connection is a full handshake: nothing is resumed.
+/// How to connect. Every connection is a full handshake: nothing is resumed, unless a client wants to.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
     roots: Arc<RootCertStore>,
@@ -46,6 +46,7 @@ pub struct TlsClient {
     alpn: Vec<Vec<u8>>,
     server_name: ServerName<'static>,
     send_sni: bool,
+    resumption: Resumption,
 }
 
 impl TlsClient {
@@ -65,6 +66,7 @@ impl TlsClient {
             alpn: Vec::new(),
             server_name: ServerName::try_from(HOST).expect("a name"),
             send_sni: true,
+            resumption: Resumption::disabled(),
         }
     }
 
@@ -123,6 +125,13 @@ impl TlsClient {
     #[must_use]
     pub fn without_sni(mut self) -> Self {
         self.send_sni = false;
+        self
+    }
+
+    /// Asks for tickets, keeps what it is given, and comes back with it; clones share what they keep.
+    #[must_use]
+    pub fn resuming(mut self) -> Self {
+        self.resumption = Resumption::in_memory_sessions(16);
         self
     }
 
@@ -214,7 +223,7 @@ impl TlsClient {
         let mut config = builder.with_client_cert_resolver(Arc::new(Presents(self.identity.clone())));
         config.alpn_protocols.clone_from(&self.alpn);
         config.enable_sni = self.send_sni;
-        config.resumption = Resumption::disabled();
+        config.resumption = self.resumption.clone();
         ClientConnection::new(Arc::new(config), self.server_name.clone()).expect("a configuration that fits")
     }
 

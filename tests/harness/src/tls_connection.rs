@@ -238,6 +238,18 @@ impl TlsConnection {
         chain.first().expect("a leaf").clone().into_owned()
     }
 
+    /// How many tickets came so far; TLS 1.3 sends them behind the handshake.
+    #[must_use]
+    pub fn tickets(&self) -> u32 {
+        self.stream.conn.tls13_tickets_received()
+    }
+
+    /// Whether the handshake stood on an earlier session.
+    #[must_use]
+    pub fn was_resumed(&self) -> bool {
+        self.stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
     /// The protocol that was agreed on.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {

@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls_pki_types::CertificateDer;
 use time::Duration;
 
-use crate::{Error, KeyType, Subject, Validity};
+use crate::{Error, KeyType, Subject, Validity, extension, oid};
 
 /// A trust service provider: a self-signed root and an issuing CA below it, both on P-256. Two of the same name share nothing,
 /// neither keys nor trust.
@@ -45,23 +45,39 @@ impl Authority {
         Self::named(&Subject::new("Musterbank AG").organization_identifier("NTRDE-HRB40211"))
     }
 
+    /// A provider whose issuing CA has certificatePolicies marked critical, which some of the trusted lists have.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authority::named`].
+    pub fn critical_policies() -> Result<Self, Error> {
+        let subject = Subject::new("Morgenrot Zertifikate AG").organization_identifier("NTRDE-HRB77103");
+        Self::issuing_by(&subject, |issuing| {
+            let mut policies = extension::certificate_policies(&[oid::POLICY_QCP_WEB.to_vec()]);
+            policies.set_criticality(true);
+            issuing.custom_extensions.push(policies);
+        })
+    }
+
     /// An authority of this name; both certificates carry it, each with a common name of its own.
     ///
     /// # Errors
     ///
     /// [`Error::Issue`] when the name cannot be encoded or a key not made.
     pub fn named(subject: &Subject) -> Result<Self, Error> {
+        Self::issuing_by(subject, |_| ())
+    }
+
+    fn issuing_by(subject: &Subject, change: impl FnOnce(&mut CertificateParams)) -> Result<Self, Error> {
         let root_name = format!("{} Root CA 1", subject.organization);
         let issuing_name = format!("{} Issuing CA 3", subject.organization);
         let root = CertifiedIssuer::self_signed(
             ca_params(&subject.clone().common_name(&root_name), 1)?,
             KeyType::P256.generate()?,
         )?;
-        let issuing = CertifiedIssuer::signed_by(
-            ca_params(&subject.clone().common_name(&issuing_name), 0)?,
-            KeyType::P256.generate()?,
-            &root,
-        )?;
+        let mut issuing = ca_params(&subject.clone().common_name(&issuing_name), 0)?;
+        change(&mut issuing);
+        let issuing = CertifiedIssuer::signed_by(issuing, KeyType::P256.generate()?, &root)?;
         Ok(Self { root, issuing })
     }
 
