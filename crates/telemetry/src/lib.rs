@@ -1,4 +1,4 @@
-//! Metric handles, access records and the log of refusals.
+//! Metric handles, access and audit records, and the log of refusals.
 //!
 //! Names and labels of metrics are public interface. Handles are registered once per shard, with the label `shard`,
 //! so that no two shards write the same atomic; look-ups by name stay off the hot path.
