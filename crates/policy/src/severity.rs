@@ -111,6 +111,7 @@ const fn form_severity(code: FindingCode, profile: Profile) -> Severity {
         FindingCode::AlgorithmMismatch
         | FindingCode::DuplicateExtension
         | FindingCode::KeyMalformed
+        | FindingCode::KeyUsageMalformed
         | FindingCode::ExtendedKeyUsageMalformed
         | FindingCode::BasicConstraintsMalformed => Severity::Deny,
         FindingCode::DuplicateAttribute | FindingCode::UnreadableAttribute if is_qualified => Severity::Deny,

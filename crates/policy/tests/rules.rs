@@ -393,6 +393,19 @@ fn the_gravest_come_first_and_the_rules_before_the_form() {
 }
 
 #[test]
+fn a_key_usage_that_cannot_be_read_allows_nothing() {
+    // keyEncipherment alone with its trailing zero bits, no bit at all, a bit that is not defined.
+    for odd in [tlv(0x03, &[0, 0x20]), tlv(0x03, &[7, 0]), tlv(0x03, &[6, 0x80, 0x40])] {
+        for profile in [Profile::Psd2, Profile::Obie, Profile::X509] {
+            let qwac = Qwac::new().with(KEY_USAGE, odd.clone());
+            let verdict = decide(&Rules::of(profile), Ok(qwac.identity()), evidence(NOW));
+            let Verdict::Refused { denial, .. } = verdict else { panic!("{profile:?} admits {odd:02x?}") };
+            assert_eq!(denial.code(), "key-usage.malformed");
+        }
+    }
+}
+
+#[test]
 fn a_severity_that_was_changed_decides() {
     let mut rules = Rules::of(Profile::Psd2);
     let mismatched = || Qwac::new().roles(&[(AI.0, "PSP_PI")]).identity();
