@@ -8,9 +8,9 @@ mod usage;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use portcullis_identity::Identity;
+use portcullis_identity::{FindingCode, Identity};
 
-use crate::{Assessment, Evidence, Finding, Profile, Rule, Rules, Severities};
+use crate::{Assessment, ContentRule, Evidence, Finding, Profile, Rule, Rules, Severities};
 
 /// Holds a certificate against the rules, without deciding anything: [`decide`](crate::decide) does.
 ///
@@ -42,9 +42,13 @@ impl<'r> Report<'r> {
         Self { rules, form, findings: Vec::new() }
     }
 
-    /// Whether the parser found something of the kind: a rule about what it could not read would only repeat it.
-    fn has_form(&self, is_kind: impl Fn(portcullis_identity::FindingCode) -> bool) -> bool {
-        self.form.iter().any(|finding| is_kind(finding.code))
+    /// Whether the parser found something of the kind that is as grave as `rule`, which would only repeat it. Where an
+    /// operator made the form less grave, the rule is told too: what could not be read counts as absent, and who lets
+    /// an odd form pass has not let pass what it hides.
+    fn is_told(&self, rule: ContentRule, is_kind: impl Fn(FindingCode) -> bool) -> bool {
+        let severity = |rule| self.severities().of(rule);
+        let mut form = self.form.iter().map(|finding| finding.code).filter(|code| is_kind(*code));
+        form.any(|code| severity(Rule::Form(code)) >= severity(rule.into()))
     }
 
     /// Notes that a rule is broken.

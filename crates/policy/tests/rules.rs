@@ -418,6 +418,31 @@ fn a_severity_that_was_changed_decides() {
     assert!(matches!(decide(&rules, Ok(unqualified), evidence(NOW)), Verdict::Admitted(_)));
 }
 
+/// Lowering a rule about the form must not lower those about what the form hides.
+#[test]
+fn a_form_that_is_let_pass_hides_nothing() {
+    let flattened = sequence(&[sequence(&[oid(AI.0), utf8(AI.1)]), utf8(NAME), utf8("FI-FINFSA")]);
+    let junk = || Qwac::new().without_statements().with(QC, null());
+    let cases = [
+        ("qc.malformed", junk(), "qc.missing"),
+        ("psd2.flattened-roles", Qwac::new().statement(PSD2, flattened), "psd2.missing"),
+        ("psd2.no-roles", Qwac::new().roles(&[]), "psd2.missing"),
+        ("qc.type-malformed", Qwac::new().statement(QC_TYPE, null()), "qc.type-missing"),
+        ("qc.legislation-malformed", Qwac::new().statement("0.4.0.1862.1.7", null()), "qc.third-country"),
+    ];
+    for (form, qwac, hidden) in cases {
+        let mut rules = Rules::of(Profile::Psd2);
+        rules.severities.set(Rule::from_code(form).unwrap(), Severity::Warn);
+        let found = examine(&rules, qwac.identity(), evidence(NOW));
+        assert!(!found.is_admitted(), "{form}");
+        assert!(found.denials().any(|finding| finding.rule.code() == hidden), "{form}: {:?}", codes(&found));
+    }
+    let mut rules = Rules::of(Profile::Psd2);
+    rules.severities.set(ContentRule::RevocationSourceMissing.into(), Severity::Deny);
+    let no_source = Qwac::new().without(AIA).with(CRL_POINTS, null());
+    assert_eq!(codes(&examine(&rules, no_source.identity(), evidence(NOW)))[0], "revocation.no-source");
+}
+
 #[test]
 fn a_seal_is_judged_as_a_seal() {
     let rules = Rules { purpose: Purpose::Qsealc, ..Rules::of(Profile::Psd2) };

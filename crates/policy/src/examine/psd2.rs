@@ -16,8 +16,8 @@ const NOT_APPLICABLE: &str = "NA";
 
 pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
     let Some(psd2) = &identity.psd2 else {
-        if !report.has_form(FindingCode::voids_psd2) {
-            report.broken(ContentRule::Psd2Missing, "the certificate has no PSD2 statement");
+        if !report.is_told(ContentRule::Psd2Missing, FindingCode::voids_psd2) {
+            report.broken(ContentRule::Psd2Missing, "the certificate has no PSD2 statement that can be read");
         }
         return;
     };

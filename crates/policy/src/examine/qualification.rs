@@ -15,32 +15,39 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
             examine_disclosure(qc, report);
             examine_semantics(qc, report);
         }
-        None if report.has_form(FindingCode::voids_qc_statements) => {}
-        None => report.broken(ContentRule::QcMissing, "the certificate has no qcStatements"),
+        None if report.is_told(ContentRule::QcMissing, FindingCode::voids_qc_statements) => {}
+        None => {
+            report.broken(ContentRule::QcMissing, "the certificate has no qcStatements that can be read");
+        }
     }
     examine_policies(identity, report);
     let information = identity.authority_information.as_ref();
     if information.is_none_or(|information| information.ca_issuers.is_empty())
-        && !report.has_form(|code| code == FindingCode::AuthorityInformationMalformed)
+        && !report
+            .is_told(ContentRule::CaIssuersMissing, |code| code == FindingCode::AuthorityInformationMalformed)
     {
         let message = "authorityInfoAccess does not tell where the issuer's certificate is";
         report.broken(ContentRule::CaIssuersMissing, message);
     }
     if identity.subject_alt_name.is_none()
         && report.rules.purpose == Purpose::Qwac
-        && !report.has_form(|code| code == FindingCode::AltNameMalformed)
+        && !report.is_told(ContentRule::AltNameMissing, |code| code == FindingCode::AltNameMalformed)
     {
-        report.broken(ContentRule::AltNameMissing, "the certificate has no subjectAltName");
+        report.broken(ContentRule::AltNameMissing, "the certificate has no subjectAltName that can be read");
     }
 }
 
 fn examine_type(qc: &QcStatements, report: &mut Report<'_>) {
     let (rule, message) = match (qc.types.as_slice(), report.rules.purpose) {
         ([QcType::Web], Purpose::Qwac) | ([QcType::Eseal], Purpose::Qsealc) => return,
-        ([], _) if report.has_form(|code| code == FindingCode::QcTypeMalformed) => return,
+        ([], _)
+            if report.is_told(ContentRule::QcTypeMissing, |code| code == FindingCode::QcTypeMalformed) =>
+        {
+            return;
+        }
         ([], _) => (
             ContentRule::QcTypeMissing,
-            "the certificate has no QcType, so it is one for electronic signatures",
+            "the certificate has no QcType that can be read, so it is one for electronic signatures",
         ),
         ([QcType::Eseal], _) => {
             (ContentRule::QcTypeSeal, "the certificate is a QSealC: its QcType is eseal, not web")
@@ -68,6 +75,11 @@ fn examine_compliance(qc: &QcStatements, report: &mut Report<'_>) {
             "the certificate is qualified under the law of {country}, not of the EU (QcCClegislation)"
         );
         report.broken(ContentRule::QcLegislation, message);
+    } else if qc.statements.contains(oid::QC_LEGISLATION)
+        && !report.is_told(ContentRule::QcLegislation, |code| code == FindingCode::QcLegislationMalformed)
+    {
+        let message = "the certificate is qualified under a law that cannot be read (QcCClegislation)";
+        report.broken(ContentRule::QcLegislation, message);
     }
     if qc.sscd && report.rules.purpose == Purpose::Qwac {
         report.broken(ContentRule::QcSscd, "QcSSCD is present in a certificate for a connection");
@@ -76,8 +88,11 @@ fn examine_compliance(qc: &QcStatements, report: &mut Report<'_>) {
 
 fn examine_disclosure(qc: &QcStatements, report: &mut Report<'_>) {
     if qc.pds.is_empty() {
-        if !report.has_form(|code| code == FindingCode::QcPdsMalformed) {
-            report.broken(ContentRule::QcPdsMissing, "QcPDS is absent: no disclosure statement is named");
+        if !report.is_told(ContentRule::QcPdsMissing, |code| code == FindingCode::QcPdsMalformed) {
+            report.broken(
+                ContentRule::QcPdsMissing,
+                "no disclosure statement is named: there is no QcPDS that can be read",
+            );
         }
         return;
     }
@@ -105,8 +120,11 @@ fn examine_semantics(qc: &QcStatements, report: &mut Report<'_>) {
 
 fn examine_policies(identity: &Identity, report: &mut Report<'_>) {
     let Some(policies) = &identity.policies else {
-        if !report.has_form(|code| code == FindingCode::PoliciesMalformed) {
-            report.broken(ContentRule::PoliciesMissing, "the certificate has no certificatePolicies");
+        if !report.is_told(ContentRule::PoliciesMissing, |code| code == FindingCode::PoliciesMalformed) {
+            report.broken(
+                ContentRule::PoliciesMissing,
+                "the certificate has no certificatePolicies that can be read",
+            );
         }
         return;
     };

@@ -85,8 +85,11 @@ fn examine_key(identity: &Identity, report: &mut Report<'_>) {
 fn examine_key_usage(identity: &Identity, report: &mut Report<'_>) {
     let is_sealing = report.rules.purpose == Purpose::Qsealc;
     match identity.key_usage {
-        None if report.has_form(|code| code == FindingCode::KeyUsageMalformed) => {}
-        None => report.broken(ContentRule::KeyUsageMissing, "the certificate has no keyUsage"),
+        None if report
+            .is_told(ContentRule::KeyUsageMissing, |code| code == FindingCode::KeyUsageMalformed) => {}
+        None => {
+            report.broken(ContentRule::KeyUsageMissing, "the certificate has no keyUsage that can be read");
+        }
         Some(usage) if usage.digital_signature() || is_sealing && usage.non_repudiation() => {}
         Some(_) => report.broken(ContentRule::KeyUsageSignature, "keyUsage lacks digitalSignature"),
     }
@@ -105,8 +108,12 @@ fn examine_key_usage(identity: &Identity, report: &mut Report<'_>) {
 
 fn examine_extended_key_usage(identity: &Identity, report: &mut Report<'_>) {
     let Some(usage) = &identity.extended_key_usage else {
-        if !report.has_form(|code| code == FindingCode::ExtendedKeyUsageMalformed) {
-            report.broken(ContentRule::ExtendedKeyUsageMissing, "the certificate has no extKeyUsage");
+        let is_malformed = |code| code == FindingCode::ExtendedKeyUsageMalformed;
+        if !report.is_told(ContentRule::ExtendedKeyUsageMissing, is_malformed) {
+            report.broken(
+                ContentRule::ExtendedKeyUsageMissing,
+                "the certificate has no extKeyUsage that can be read",
+            );
         }
         return;
     };
@@ -136,9 +143,10 @@ fn examine_revocation_source(identity: &Identity, report: &mut Report<'_>) {
             FindingCode::AuthorityInformationMalformed | FindingCode::CrlDistributionPointsMalformed
         )
     };
-    if !has_responder && !has_crl && !identity.revocation_exempt && !report.has_form(is_illegible) {
+    let rule = ContentRule::RevocationSourceMissing;
+    if !has_responder && !has_crl && !identity.revocation_exempt && !report.is_told(rule, is_illegible) {
         let message = "the certificate names neither an OCSP responder nor a CRL over http";
-        report.broken(ContentRule::RevocationSourceMissing, message);
+        report.broken(rule, message);
     }
 }
 
