@@ -471,6 +471,25 @@ fn open_banking_certificates_need_not_be_qualified() {
 }
 
 #[test]
+fn a_seal_stays_one_however_often_it_says_so() {
+    let (esign, eseal, web) = ("0.4.0.1862.1.6.1", "0.4.0.1862.1.6.2", "0.4.0.1862.1.6.3");
+    for (types, code) in [
+        (&[eseal, eseal][..], "qc.type-seal"),
+        (&[eseal, "1.2.3"], "qc.type-seal"),
+        (&[esign, eseal], "qc.type-seal"),
+        (&["1.2.3", esign], "qc.type-signature"),
+        (&["1.2.3", "1.2.4"], "qc.type-unknown"),
+        (&[web, eseal], "qc.type-several"),
+        (&[web, web], "qc.type-several"),
+    ] {
+        for profile in [Profile::Psd2, Profile::Obie] {
+            let found = judged(profile, Qwac::new().types(types));
+            assert_eq!(found, [code], "{profile:?} {types:?}");
+        }
+    }
+}
+
+#[test]
 fn any_certificate_serves_under_x509_but_not_for_any_use() {
     let plain = || Qwac::new().without_statements();
     assert_eq!(judged(Profile::X509, plain()), Vec::<&str>::new());

@@ -38,29 +38,31 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
 }
 
 fn examine_type(qc: &QcStatements, report: &mut Report<'_>) {
-    let (rule, message) = match (qc.types.as_slice(), report.rules.purpose) {
-        ([QcType::Web], Purpose::Qwac) | ([QcType::Eseal], Purpose::Qsealc) => return,
-        ([], _)
-            if report.is_told(ContentRule::QcTypeMissing, |code| code == FindingCode::QcTypeMalformed) =>
-        {
-            return;
-        }
-        ([], _) => (
+    let wanted = match report.rules.purpose {
+        Purpose::Qwac => QcType::Web,
+        Purpose::Qsealc => QcType::Eseal,
+    };
+    let is_malformed = |code| code == FindingCode::QcTypeMalformed;
+    let (rule, message) = match qc.types.as_slice() {
+        [only] if *only == wanted => return,
+        [] if report.is_told(ContentRule::QcTypeMissing, is_malformed) => return,
+        [] => (
             ContentRule::QcTypeMissing,
             "the certificate has no QcType that can be read, so it is one for electronic signatures",
         ),
-        ([QcType::Eseal], _) => {
+        types if types.contains(&wanted) => (ContentRule::QcTypeSeveral, "QcType names more than one type"),
+        // However many others are named: a seal beside an unknown type is a seal.
+        types if types.contains(&QcType::Eseal) => {
             (ContentRule::QcTypeSeal, "the certificate is a QSealC: its QcType is eseal, not web")
         }
-        ([QcType::Esign], _) => (
+        types if types.contains(&QcType::Esign) => (
             ContentRule::QcTypeSignature,
             "the certificate is for electronic signatures: its QcType is esign",
         ),
-        ([QcType::Web], _) => {
+        types if types.contains(&QcType::Web) => {
             (ContentRule::QcTypeWeb, "the certificate is a QWAC: its QcType is web, not eseal")
         }
-        ([_], _) => (ContentRule::QcTypeUnknown, "the QcType is none of esign, eseal and web"),
-        (_, _) => (ContentRule::QcTypeSeveral, "QcType names more than one type"),
+        _ => (ContentRule::QcTypeUnknown, "the QcType is none of esign, eseal and web"),
     };
     report.broken(rule, message);
 }
