@@ -33,6 +33,7 @@ mod tbs_certificate;
 mod test_der;
 mod thumbprint;
 mod validity;
+mod visible;
 
 pub use der::DerError;
 pub use error::IdentityError;
@@ -58,3 +59,4 @@ pub use subject::Subject;
 pub use tbs_certificate::{MAX_CERTIFICATE_BYTES, TbsCertificate};
 pub use thumbprint::{SpkiHash, Thumbprint, ThumbprintError};
 pub use validity::Validity;
+pub use visible::is_visible;

@@ -100,6 +100,14 @@ impl<'a> OrganizationIdentifier<'a> {
         text.get(..3).is_some_and(|scheme| scheme.eq_ignore_ascii_case("PSD"))
     }
 
+    /// The number in the register.
+    pub const fn number(&self) -> &'a str {
+        match self {
+            Self::Psd(Authorisation { number, .. }) => number,
+            Self::Registered { reference, .. } | Self::National { reference, .. } => reference,
+        }
+    }
+
     /// The country.
     pub const fn country(&self) -> &'a str {
         match self {

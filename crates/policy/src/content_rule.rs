@@ -104,6 +104,8 @@ pub enum ContentRule {
     OrganizationIdentifierMissing,
     /// The organizationIdentifier is well-formed.
     OrganizationIdentifierMalformed,
+    /// The organizationIdentifier's number has no invisible character, and no space at its ends or beside another.
+    OrganizationIdentifierInvisible,
     /// The organizationIdentifier's country is of ISO 3166-1, or XG for an LEI.
     OrganizationIdentifierCountry,
     /// The organizationIdentifier's country is spelt as in ISO 3166-1.
@@ -154,7 +156,7 @@ pub(crate) struct Row {
 
 impl ContentRule {
     /// Every rule in order of declaration.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 64] = [
         Self::CertificateAuthority,
         Self::Expired,
         Self::NotYetValid,
@@ -203,6 +205,7 @@ impl ContentRule {
         Self::NcaMismatch,
         Self::OrganizationIdentifierMissing,
         Self::OrganizationIdentifierMalformed,
+        Self::OrganizationIdentifierInvisible,
         Self::OrganizationIdentifierCountry,
         Self::CountryAlias,
         Self::LeiChecksum,
@@ -605,6 +608,14 @@ impl ContentRule {
                 rule: "The organizationIdentifier is well-formed.",
                 reason: "It says who the holder is; the register is asked by it.",
                 hint: "Ask the issuer for a certificate whose organizationIdentifier is like PSDFI-FINFSA-1234567-8 or VATDE-123456789.",
+            },
+            Self::OrganizationIdentifierInvisible => Row {
+                code: "organization-identifier.invisible-character",
+                clause: None,
+                severities: [Deny, Deny, Note],
+                rule: "The organizationIdentifier's number has no invisible character, and no space at its ends or beside another.",
+                reason: "Two holders would be one to whoever reads, trims or cuts it.",
+                hint: "Ask the issuer for a certificate whose organizationIdentifier has your number as the register writes it.",
             },
             Self::OrganizationIdentifierCountry => Row {
                 code: "organization-identifier.country",

@@ -1,6 +1,6 @@
 //! Rules about who the subject is (EN 319 412-1 section 5.1.4, EN 319 412-3, TS 119 495 section 5.2.1).
 
-use portcullis_identity::{Authorisation, Identity, OrganizationIdentifier, Scheme, is_lei};
+use portcullis_identity::{Authorisation, Identity, OrganizationIdentifier, Scheme, is_lei, is_visible};
 
 use super::Report;
 use crate::ContentRule;
@@ -51,6 +51,12 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
 
 fn examine_scheme(identity: &Identity, parsed: &OrganizationIdentifier<'_>, report: &mut Report<'_>) {
     examine_country(parsed, report);
+    let number = parsed.number();
+    // TS 119 495 leaves the characters of the number open, so spaces and letters of any script are.
+    if number.trim() != number || number.contains("  ") || !number.chars().all(is_visible) {
+        let message = "the organizationIdentifier's number has invisible characters or needless spaces";
+        report.broken(ContentRule::OrganizationIdentifierInvisible, message);
+    }
     match parsed {
         OrganizationIdentifier::Psd(Authorisation { .. }) => return,
         OrganizationIdentifier::Registered { scheme: Scheme::Lei, reference, .. } if !is_lei(reference) => {
