@@ -8,6 +8,7 @@ use crate::der::{
 };
 use crate::error::IdentityError;
 use crate::oid;
+use crate::visible::is_visible;
 
 /// Relative distinguished names of a name that are read. Names of QWACs seen have 9 to 13; more is refused.
 pub const MAX_RDNS: usize = 64;
@@ -92,7 +93,7 @@ impl<'a> Name<'a> {
         Ok(name)
     }
 
-    /// The string form of RFC 4514: the last RDN first, special and control characters escaped. An attribute type
+    /// The string form of RFC 4514: the last RDN first, special and invisible characters escaped. An attribute type
     /// without a name in its table, or a value that is no text, is shown as `#` and the value's DER (section 2.4).
     pub(crate) fn to_rfc4514(&self) -> String {
         let rdns = &self.rdns[..self.used];
@@ -114,7 +115,7 @@ impl<'a> Name<'a> {
 /// The RFC 4514 string of a name, such as an issuer's in a message.
 ///
 /// `content` is an `RDNSequence` without its outer tag and length, as [`TbsCertificate`](crate::TbsCertificate) holds
-/// it. Hostile input; control characters come out escaped, so the text is safe in a log line.
+/// it. Hostile input; invisible characters come out escaped, so the text is safe in a log line.
 ///
 /// # Errors
 /// The name is not well-formed, or over [`MAX_NAME_BYTES`] or [`MAX_RDNS`].
@@ -138,7 +139,8 @@ fn push_attribute(text: &mut String, attribute: &Attribute<'_>) {
     }
 }
 
-/// Appends a value as RFC 4514 section 2.4 asks for. Beyond its list, control characters are escaped too.
+/// Appends a value as RFC 4514 section 2.4 asks for. Beyond its list, whatever is [not visible](is_visible) is escaped
+/// too: a line separator ends a line for some readers of logs, and a change of direction turns what follows.
 fn push_escaped(text: &mut String, value: &str) {
     if value
         .bytes()
@@ -157,9 +159,9 @@ fn push_escaped(text: &mut String, value: &str) {
             }
             ' ' if at == 0 || at == last => text.push_str("\\ "),
             '#' if at == 0 => text.push_str("\\#"),
-            control if control.is_control() => {
+            hidden if !is_visible(hidden) => {
                 let mut octets = [0; 4];
-                for octet in control.encode_utf8(&mut octets).bytes() {
+                for octet in hidden.encode_utf8(&mut octets).bytes() {
                     text.push('\\');
                     oid::push_hex(text, octet);
                 }
@@ -233,6 +235,15 @@ mod tests {
         assert_eq!(text_of(&[rdn("2.5.4.3", &utf8("#a\0"))]), r"CN=\#a\00");
         assert_eq!(text_of(&[rdn("2.5.4.3", &utf8(" "))]), r"CN=\ ");
         assert_eq!(text_of(&[]), "");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_escaped() {
+        assert_eq!(
+            text_of(&[rdn("2.5.4.3", &utf8("a\u{2028}b\u{202e}c\u{200b}"))]),
+            r"CN=a\e2\80\a8b\e2\80\aec\e2\80\8b"
+        );
+        assert_eq!(text_of(&[rdn("2.5.4.3", &utf8("O'Neill\u{a0}Ж"))]), r"CN=O'Neill\c2\a0Ж");
     }
 
     #[test]
