@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+/// A whole NULL, with its tag and length.
+pub(crate) const NULL: &[u8] = &[0x05, 0x00];
 pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;

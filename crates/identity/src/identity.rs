@@ -3,6 +3,7 @@
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use crate::der::NULL;
 use crate::error::IdentityError;
 use crate::extension::{Extension, Extensions, MAX_EXTENSIONS};
 use crate::finding::{Finding, FindingCode};
@@ -192,7 +193,8 @@ impl Identity {
                     Finding::malformed(Code::CrlDistributionPointsMalformed, "cRLDistributionPoints");
                 self.crl_urls = Some(read_crl_urls(value).map_err(malformed)?);
             }
-            oid::NO_REV_AVAIL | oid::VALIDITY_ASSURED => self.revocation_exempt = true,
+            // Both are NULL; what else has this identifier exempts from nothing.
+            oid::NO_REV_AVAIL | oid::VALIDITY_ASSURED => self.revocation_exempt |= value == NULL,
             _ => {}
         }
         Ok(())
@@ -410,6 +412,12 @@ mod tests {
         assert!(identity.revocation_exempt);
         assert_eq!(identity.critical_extensions.iter().map(oid::dotted).collect::<Vec<_>>(), ["2.5.29.32"]);
         assert_eq!(codes, [FindingCode::PoliciesMalformed]);
+        for odd in [vec![], tlv(0x01, &[0]), [null(), null()].concat()] {
+            let (identity, _) = read(vec![extension("2.5.29.56", &odd)]);
+            assert!(!identity.revocation_exempt, "{odd:02x?}");
+        }
+        let either = vec![extension("2.5.29.56", &null()), extension("0.4.0.194121.2.1", &[])];
+        assert!(read(either).0.revocation_exempt);
     }
 
     #[test]
