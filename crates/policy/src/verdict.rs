@@ -4,7 +4,8 @@ use portcullis_identity::{Identity, IdentityError, Roles};
 use portcullis_trust::{EkuRule, PathError, TrustedPath};
 
 use crate::{
-    Assessment, Denial, Mode, Profile, Purpose, Registration, Route, Severities, TrustDomain, examine,
+    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, Route, Rule, Severities,
+    TrustDomain, examine,
 };
 
 /// What was decided about a peer.
@@ -81,6 +82,18 @@ impl Rules {
             severities: Severities::defaults(profile),
         }
     }
+
+    /// Whether a certificate can break `rule` here: under [`Profile::X509`] nothing is asked of a qualified certificate,
+    /// and a seal is asked for other things than a certificate on a connection. Another severity for a rule that is not
+    /// asked changes nothing.
+    pub fn asks(&self, rule: Rule) -> bool {
+        let Rule::Content(rule) = rule else { return true };
+        (self.profile != Profile::X509 || !is_about_qualified(rule))
+            && match self.purpose {
+                Purpose::Qwac => rule != ContentRule::QcTypeWeb,
+                Purpose::Qsealc => !is_about_connections(rule),
+            }
+    }
 }
 
 /// What was found out about a certificate at the time of asking.
@@ -131,4 +144,46 @@ pub fn authorise<'a>(permit: &'a Permit, route: &Route) -> Result<Grant<'a>, Den
     } else {
         Err(Denial::RoleMissing { required, presented })
     }
+}
+
+/// The rules that [`examine`] asks of qualified certificates and of those with a PSD2 statement only.
+const fn is_about_qualified(rule: ContentRule) -> bool {
+    use ContentRule as Rule;
+    // The register is asked about roles wherever they come from.
+    !matches!(
+        rule,
+        Rule::CertificateAuthority
+            | Rule::Expired
+            | Rule::NotYetValid
+            | Rule::CriticalExtension
+            | Rule::KeyWeak
+            | Rule::KeyUnsupported
+            | Rule::SignatureWeak
+            | Rule::KeyUsageMissing
+            | Rule::KeyUsageSignature
+            | Rule::KeyUsageCertSign
+            | Rule::KeyUsageKeyType
+            | Rule::ExtendedKeyUsageMissing
+            | Rule::TlsBinding
+            | Rule::ExtendedKeyUsageUnusable
+            | Rule::ServerAuthMissing
+            | Rule::RevocationSourceMissing
+            | Rule::RegisterWithdrawn
+            | Rule::RegisterRole
+    )
+}
+
+/// The rules that [`examine`] asks of certificates on connections only.
+const fn is_about_connections(rule: ContentRule) -> bool {
+    use ContentRule as Rule;
+    matches!(
+        rule,
+        Rule::ExtendedKeyUsageMissing
+            | Rule::TlsBinding
+            | Rule::ExtendedKeyUsageUnusable
+            | Rule::ServerAuthMissing
+            | Rule::AltNameMissing
+            | Rule::QcTypeSeal
+            | Rule::QcSscd
+    )
 }

@@ -373,6 +373,36 @@ fn no_rule_is_without_a_case() {
     assert_eq!(here.filter(|code| !told.contains(code)).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
+/// What is found is what is asked, and what is asked is found, under every profile and for both purposes.
+#[test]
+fn rules_know_whether_they_are_asked() {
+    for (profile, purpose) in [
+        (Profile::Psd2, Purpose::Qwac),
+        (Profile::Obie, Purpose::Qwac),
+        (Profile::X509, Purpose::Qwac),
+        (Profile::Psd2, Purpose::Qsealc),
+        (Profile::X509, Purpose::Qsealc),
+    ] {
+        let rules = Rules { purpose, ..Rules::of(profile) };
+        let register = [Registration::Withdrawn, Registration::Authorised(Roles::EMPTY)];
+        let registered = register.map(|registration| {
+            examine(&rules, Qwac::new().identity(), Evidence { registration, ..evidence(NOW) })
+        });
+        let cases = all_cases().into_iter();
+        let judged = cases.map(|(qwac, now, _)| examine(&rules, qwac.identity(), evidence(now)));
+        let found: BTreeSet<_> = judged.chain(registered).flat_map(|assessment| codes(&assessment)).collect();
+        for rule in ContentRule::ALL.map(Rule::from) {
+            assert_eq!(
+                rules.asks(rule),
+                found.contains(rule.code()),
+                "{profile:?} {purpose:?} {}",
+                rule.code()
+            );
+        }
+        assert!(FindingCode::ALL.into_iter().all(|code| rules.asks(Rule::Form(code))));
+    }
+}
+
 #[test]
 fn a_rule_that_denies_refuses_and_one_that_warns_does_not() {
     let rules = Rules::of(Profile::Psd2);
