@@ -4,6 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use portcullis_trust::{Anchors, EkuRule};
 
+use crate::rule::Rule;
 use crate::verdict::Rules;
 
 /// Whether a client certificate is asked for. Ordered from lax to strict.
@@ -79,11 +80,12 @@ impl PartialEq for ClientAuth {
 
 impl ClientAuth {
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
-    /// extended key usage, and under the same profile the rules that deny. Which anchors are believed is a matter of kind, not of degree.
+    /// extended key usage, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
         let usage = |rules: &Rules| match rules.extended_key_usage {
-            EkuRule::AnyTls => 0,
-            _ => 1,
+            EkuRule::ClientAuth => 2,
+            EkuRule::AnyTls => 1,
+            _ => 0,
         };
         match self.mode.cmp(&other.mode) {
             Ordering::Less => true,
@@ -92,7 +94,7 @@ impl ClientAuth {
                 let (own, other) = (&self.rules, &other.rules);
                 own.profile < other.profile
                     || usage(own) < usage(other)
-                    || own.profile == other.profile && own.severities.is_laxer_than(&other.severities)
+                    || Rule::all().any(|rule| other.denies(rule) && !own.denies(rule))
             }
         }
     }
@@ -150,6 +152,8 @@ impl TrustDomain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::ContentRule;
+    use crate::severity::Severity;
 
     fn auth(mode: Mode, profile: Profile, extended_key_usage: EkuRule) -> ClientAuth {
         let rules = Rules { extended_key_usage, ..Rules::of(profile) };
@@ -168,10 +172,32 @@ mod tests {
             assert!(lax.is_laxer_than(&strict));
         }
         assert!(!strict.is_laxer_than(&strict));
+        assert!(auth(Mode::Required, Profile::X509, EkuRule::Any).is_laxer_than(&auth(
+            Mode::Required,
+            Profile::X509,
+            EkuRule::AnyTls
+        )));
         assert!(!strict.is_laxer_than(&auth(Mode::Off, Profile::X509, EkuRule::AnyTls)));
         // Nothing is asked where the mode is off, so there is nothing to fall short of.
         let off = auth(Mode::Off, Profile::X509, EkuRule::AnyTls);
         assert!(!off.is_laxer_than(&auth(Mode::Off, Profile::Psd2, EkuRule::ClientAuth)));
+    }
+
+    #[test]
+    fn a_stricter_profile_is_laxer_by_the_rules_that_do_not_deny() {
+        let (mut psd2, mut obie) = (
+            auth(Mode::Required, Profile::Psd2, EkuRule::ClientAuth),
+            auth(Mode::Required, Profile::Obie, EkuRule::ClientAuth),
+        );
+        assert!(!psd2.is_laxer_than(&obie) && obie.is_laxer_than(&psd2));
+        psd2.rules.severities.set(ContentRule::Psd2Missing.into(), Severity::Warn);
+        assert!(psd2.is_laxer_than(&obie));
+        obie.rules.severities.set(ContentRule::Psd2Missing.into(), Severity::Note);
+        assert!(!psd2.is_laxer_than(&obie));
+        // What is not asked is not fallen short of.
+        let mut x509 = auth(Mode::Required, Profile::X509, EkuRule::ClientAuth);
+        x509.rules.severities.set(ContentRule::Psd2Missing.into(), Severity::Deny);
+        assert!(!psd2.is_laxer_than(&x509));
     }
 
     #[test]

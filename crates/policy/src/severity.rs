@@ -84,11 +84,6 @@ impl Severities {
     pub const fn set(&mut self, rule: Rule, severity: Severity) {
         self.0[rule.index()] = severity;
     }
-
-    /// Whether some rule denies in `other` and not here.
-    pub fn is_laxer_than(&self, other: &Self) -> bool {
-        self.0.iter().zip(other.0).any(|(own, other)| *own < other && other == Severity::Deny)
-    }
 }
 
 impl Rule {

@@ -4,7 +4,7 @@ use portcullis_identity::{Identity, IdentityError, Roles};
 use portcullis_trust::{EkuRule, PathError, TrustedPath};
 
 use crate::{
-    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, Route, Rule, Severities,
+    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, Route, Rule, Severities, Severity,
     TrustDomain, examine,
 };
 
@@ -81,6 +81,11 @@ impl Rules {
             extended_key_usage: EkuRule::ClientAuth,
             severities: Severities::defaults(profile),
         }
+    }
+
+    /// Whether a certificate that breaks `rule` is refused here.
+    pub(crate) fn denies(&self, rule: Rule) -> bool {
+        self.asks(rule) && self.severities.of(rule) == Severity::Deny
     }
 
     /// Whether a certificate can break `rule` here: under [`Profile::X509`] nothing is asked of a qualified certificate,
