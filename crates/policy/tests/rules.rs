@@ -344,6 +344,8 @@ fn organization_cases() -> Vec<Case> {
         (national, NOW, &["organization-identifier.not-psd"]),
         (q().attribute("2.5.4.6", None), NOW, &["subject.country-missing"]),
         (q().attribute("2.5.4.6", Some("EL")), NOW, &["subject.country-unassigned"]),
+        (q().attribute("2.5.4.10", Some("")), NOW, &["subject.organization-missing"]),
+        (q().attribute("2.5.4.3", Some(" ")), NOW, &["subject.common-name-missing"]),
         (q().attribute("2.5.4.10", None), NOW, &["subject.organization-missing"]),
         (q().attribute("2.5.4.3", None), NOW, &["subject.common-name-missing"]),
     ]

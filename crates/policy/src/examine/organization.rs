@@ -22,13 +22,13 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
             report.broken(ContentRule::CountryUnassigned, "the subject's country is no code of ISO 3166-1");
         }
     }
-    if subject.organization.is_none() {
+    if is_blank(subject.organization.as_deref()) {
         report.broken(
             ContentRule::OrganizationMissing,
             "the subject has no organizationName that can be taken",
         );
     }
-    if subject.common_name.is_none() {
+    if is_blank(subject.common_name.as_deref()) {
         report.broken(ContentRule::CommonNameMissing, "the subject has no commonName that can be taken");
     }
     let Some(text) = subject.organization_identifier.as_deref() else {
@@ -47,6 +47,11 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
             report.broken(ContentRule::OrganizationIdentifierMalformed, message);
         }
     }
+}
+
+/// Whether an attribute names nothing: a `DirectoryString` has one character at least (X.520).
+fn is_blank(attribute: Option<&str>) -> bool {
+    attribute.is_none_or(|text| text.trim().is_empty())
 }
 
 fn examine_scheme(identity: &Identity, parsed: &OrganizationIdentifier<'_>, report: &mut Report<'_>) {
