@@ -508,6 +508,8 @@ fn open_banking_certificates_need_not_be_qualified() {
     assert_eq!(codes(&found), ["qc.not-qualified", "qc.pds-missing"]);
     assert!(found.findings.iter().all(|finding| finding.severity == Severity::Note));
     assert_eq!(judged(Profile::Psd2, obwac())[0], "qc.not-qualified");
+    let elsewhere = obwac().organization_identifier("PSDFR-OB-1");
+    assert_eq!(judged(Profile::Obie, elsewhere)[0], "psd2.nca-mismatch");
     assert!(!examine(&rules, obwac().without_statement(PSD2).identity(), evidence(NOW)).is_admitted());
 }
 

@@ -97,7 +97,8 @@ fn examine_authority(identity: &Identity, psd2: &Psd2Statement, report: &mut Rep
     examine_known(country, code, report);
     if let Some(OrganizationIdentifier::Psd(authorisation)) = identity.organization_identifier() {
         // Open Banking in the United Kingdom numbers its members under OB, whoever authorised them.
-        let is_directory = report.rules.profile == Profile::Obie && authorisation.nca == "OB";
+        let is_directory = report.rules.profile == Profile::Obie
+            && (authorisation.country, authorisation.nca) == ("GB", "OB");
         let meant = |country, code| canonical(country, code).map(|known| (known.country, known.code));
         let stated = meant(country, code).unwrap_or((country, code));
         let numbered = meant(authorisation.country, authorisation.nca)
