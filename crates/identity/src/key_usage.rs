@@ -42,6 +42,11 @@ impl KeyUsage {
         self.0 & 1 << 1 != 0
     }
 
+    /// Whether a bit, by its number in RFC 5280 section 4.2.1.3, is set; none from 9 on is.
+    pub const fn asserts(self, bit: u8) -> bool {
+        bit < 16 && self.0 >> bit & 1 != 0
+    }
+
     /// Reads the BIT STRING. DER cuts trailing zero bits off a named bit list (X.690 section 11.2.2).
     pub(crate) fn read(der: &[u8]) -> Result<Self, DerError> {
         let mut outer = Reader::new(der);

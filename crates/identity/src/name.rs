@@ -123,6 +123,14 @@ pub fn distinguished_name(content: &[u8]) -> Result<String, IdentityError> {
     Name::read(content, "name", |_| ()).map(|name| name.to_rfc4514())
 }
 
+/// Whether a name has an attribute of a type, given as content octets. `content` is as for [`distinguished_name`]; a name
+/// that cannot be read has none.
+pub fn has_attribute(content: &[u8], attribute_type: &[u8]) -> bool {
+    let mut found = false;
+    let read = Name::read(content, "name", |attribute| found |= attribute.oid == attribute_type);
+    read.is_ok() && found
+}
+
 fn push_attribute(text: &mut String, attribute: &Attribute<'_>) {
     let descriptor = descriptor(attribute.oid);
     match descriptor {

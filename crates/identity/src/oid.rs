@@ -123,6 +123,12 @@ pub(crate) fn check(content: &[u8]) -> Result<(), DerError> {
     Ok(())
 }
 
+/// The content octets of an identifier in dotted form, such as `1.3.6.1.5.5.7.3.2`; `None` if it is none (X.660).
+pub fn from_dotted(dotted: &str) -> Option<Vec<u8>> {
+    let identifier: x509_parser::der_parser::oid::Oid<'_> = dotted.parse().ok()?;
+    Some(identifier.as_bytes().to_vec())
+}
+
 /// The dotted form of the content octets of a well-formed identifier.
 ///
 /// An arc that does not fit 128 bits makes the whole identifier print as `0x` and its octets: no registered one is

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::inspect::Inspect;
+use crate::trust::Trust;
 
 /// The mutual-TLS gate for open banking.
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     },
     /// Tell what a certificate says, which rules it breaks, and whether the gate would admit it
     Inspect(Inspect),
+    /// Verify the trusted lists that say whom to believe
+    #[command(subcommand)]
+    Trust(Trust),
     /// Make test certificates and a configuration, run the gate on 127.0.0.1 and print curl lines to try
     Quickstart {
         /// Where to put them; what an earlier run left there is used again

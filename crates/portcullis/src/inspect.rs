@@ -20,6 +20,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use input::Presented;
+pub(crate) use input::certificates;
+pub(crate) use text::Safe;
 
 /// What to inspect, and by which rules.
 #[derive(Debug, Args)]
@@ -66,8 +68,9 @@ enum PurposeName {
     Qsealc,
 }
 
+/// How to print.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     /// For people
     Text,
     /// For programs
@@ -160,7 +163,7 @@ impl Inspect {
 fn read_anchors(files: &[PathBuf]) -> anyhow::Result<Anchors> {
     let mut anchors = Anchors::default();
     for file in files {
-        let bytes = input::read(file)?;
+        let bytes = input::read(file, input::FILE_BYTES_MAX)?;
         anchors.extend(
             Anchors::from_pem(&bytes).with_context(|| format!("{}: no trust anchors", file.display()))?,
         );
@@ -172,7 +175,8 @@ fn unreadable(file: &Path, denial: &Denial) -> anyhow::Error {
     anyhow::anyhow!("{}: {}: {denial}", file.display(), denial.code())
 }
 
-fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+/// Reads a time of the command line.
+pub(crate) fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|error| format!("{error}; write it as 2026-11-24T08:00:00Z"))
 }

@@ -5,6 +5,7 @@
 mod command_line;
 mod inspect;
 mod quickstart;
+mod trust;
 
 use std::{
     fmt::Display,
@@ -18,6 +19,7 @@ use clap::Parser as _;
 use command_line::{Command, CommandLine};
 use inspect::Inspect;
 use portcullis_control::{Configuration, ControlError};
+use trust::Trust;
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
 const EXIT_MISTAKES: u8 = 2;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Run { config, test: false } => run(&config, || ()),
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
         Command::Inspect(inspect) => return self::inspect(&inspect),
+        Command::Trust(trust) => return self::trust(&trust),
         Command::Quickstart { dir, port } => quickstart(&dir, port),
     };
     match result {
@@ -57,6 +60,20 @@ fn inspect(inspect: &Inspect) -> ExitCode {
         Ok(inspected) => {
             tell(io::stdout(), inspected.report);
             if inspected.is_admitted { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+        }
+        Err(error) => {
+            tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_MISTAKES.into()
+        }
+    }
+}
+
+/// Status 0 if all that was named is valid, 1 if not, 2 if something that was named cannot be read.
+fn trust(trust: &Trust) -> ExitCode {
+    match trust.run() {
+        Ok(verified) => {
+            tell(io::stdout(), verified.report);
+            if verified.is_valid { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
         }
         Err(error) => {
             tell(io::stderr(), format_args!("portcullis: {error:#}"));

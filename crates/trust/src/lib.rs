@@ -8,6 +8,7 @@
 mod anchors;
 mod diagnosis;
 mod eku;
+pub mod list;
 mod path;
 mod path_error;
 

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 /// Bytes of a file that is read: a chain has some ten thousand, a bundle of roots some hundred thousand.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// A certificate and what came with it.
 pub(super) struct Presented {
@@ -31,8 +31,8 @@ impl Presented {
 }
 
 /// The certificates of a file: all of a PEM file, or the one of a file without PEM sections, which counts as DER.
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let bytes = read(file)?;
+pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let bytes = read(file, FILE_BYTES_MAX)?;
     if !bytes.windows(PEM_MARK.len()).any(|window| window == PEM_MARK) {
         return Ok(vec![CertificateDer::from(bytes)]);
     }
@@ -49,16 +49,16 @@ const PEM_MARK: &[u8] = b"-----BEGIN ";
 /// The name of the file that is standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
 
-/// Reads a file, or standard input for `-`, up to [`FILE_BYTES_MAX`].
-pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// Reads a file, or standard input for `-`, up to `bytes_max`.
+pub(super) fn read(file: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = match file.to_str() {
-        Some(STANDARD_INPUT) => io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes),
-        _ => File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)),
+        Some(STANDARD_INPUT) => io::stdin().lock().take(bytes_max + 1).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes)),
     };
     read.with_context(|| format!("{}: cannot be read", file.display()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        bail!("{}: longer than {FILE_BYTES_MAX} bytes", file.display());
+    if bytes.len() as u64 > bytes_max {
+        bail!("{}: longer than {bytes_max} bytes", file.display());
     }
     Ok(bytes)
 }

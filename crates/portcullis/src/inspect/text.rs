@@ -234,7 +234,7 @@ const CHARACTERS_MAX: usize = 400;
 
 /// Text that anybody may have written, fit for a terminal: control characters and those that format, such as turns of
 /// the writing direction, are escaped, and it is cut off where it is long.
-struct Safe<T>(T);
+pub(crate) struct Safe<T>(pub(crate) T);
 
 impl<T: Display> Display for Safe<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

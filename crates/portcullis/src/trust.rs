@@ -1,0 +1,118 @@
+//! `portcullis trust`: trusted lists from files, verified and shown.
+
+mod report;
+mod tree;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use portcullis_trust::list::{LIST_BYTES_MAX, TrustedList, inspect_list};
+use rustls_pki_types::CertificateDer;
+use time::OffsetDateTime;
+
+use crate::inspect::{Format, certificates, parse_time};
+use report::ListReport;
+
+/// What to do with trusted lists.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trust {
+    /// Tell whether one list is signed by one who may
+    VerifyList(VerifyList),
+    /// Tell whether a whole tree of lists holds: the list of lists from the Official Journal on, and every national list
+    Verify(tree::Verify),
+}
+
+/// One list, and who may have signed it.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyList {
+    /// The list
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Certificates of those who may have signed it, PEM or DER
+    #[arg(long, value_name = "CERT", num_args = 1.., required = true)]
+    signer: Vec<PathBuf>,
+    /// The time for which it is judged, as in 2026-11-24T08:00:00Z [default: now]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    at: Option<OffsetDateTime>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What came of it.
+pub(crate) struct Verified {
+    /// What to print.
+    pub(crate) report: String,
+    /// Whether all is valid.
+    pub(crate) is_valid: bool,
+}
+
+impl Trust {
+    /// # Errors
+    /// A file that is named cannot be read, or holds no certificate.
+    pub(crate) fn run(&self) -> anyhow::Result<Verified> {
+        match self {
+            Self::VerifyList(list) => list.run(),
+            Self::Verify(tree) => tree.run(),
+        }
+    }
+}
+
+impl VerifyList {
+    fn run(&self) -> anyhow::Result<Verified> {
+        let at = self.at.unwrap_or_else(|| SystemTime::now().into());
+        let signers = read_certificates(&self.signer)?;
+        let (list, signature) = inspect_list(&read_list(&self.file)?, &signers);
+        let report = ListReport::new(list.as_ref(), signature.as_ref().err(), at);
+        Ok(Verified { is_valid: signature.is_ok(), report: report.print(self.format)? })
+    }
+}
+
+/// A list; of one that is too long, enough to see that it is.
+fn read_list(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("{}: cannot be read", file.display());
+    let mut bytes = Vec::new();
+    let file = File::open(file).with_context(cannot)?;
+    file.take(LIST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    Ok(bytes)
+}
+
+fn read_certificates(files: &[PathBuf]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(certificates(file)?);
+    }
+    Ok(all)
+}
+
+/// The regular files of a folder, by name.
+fn files_of(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let cannot = || format!("{}: cannot be read", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        bail!("{}: no files", folder.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Services of a list that are CA/QC and granted at a time.
+fn granted(
+    list: &TrustedList,
+    at: OffsetDateTime,
+) -> impl Iterator<Item = &portcullis_trust::list::ServiceState> {
+    list.services.iter().filter_map(move |service| {
+        let state = service.state_at(at.unix_timestamp())?;
+        service.is_granted_at(at.unix_timestamp()).then_some(state)
+    })
+}
