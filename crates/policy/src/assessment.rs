@@ -1,7 +1,7 @@
 //! A certificate with everything that was found out about it.
 
 use portcullis_identity::{Identity, Roles};
-use portcullis_trust::{PathError, TrustedPath};
+use portcullis_trust::{Listing, PathError, TrustedPath};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -67,18 +67,36 @@ struct PathJson<'a>(&'a Result<TrustedPath, PathError>);
 impl Serialize for PathJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (path, error) = (self.0.as_ref().ok(), self.0.as_ref().err());
-        let not_after = path.and_then(|path| {
-            OffsetDateTime::from_unix_timestamp(path.not_after()).ok()?.format(&Rfc3339).ok()
-        });
-        let mut object = serializer.serialize_struct("Path", 6)?;
+        let not_after = path.and_then(|path| rfc3339(path.not_after()));
+        let mut object = serializer.serialize_struct("Path", 7)?;
         object.serialize_field("trusted", &path.is_some())?;
         object.serialize_field("anchor_sha256", &path.map(TrustedPath::anchor))?;
         object.serialize_field("intermediates", &path.map(TrustedPath::intermediates))?;
         object.serialize_field("not_after", &not_after)?;
+        object.serialize_field("listing", &path.and_then(TrustedPath::listing).map(ListingJson))?;
         object.serialize_field("code", &error.map(PathError::code))?;
         object.serialize_field("message", &error.map(ToString::to_string))?;
         object.end()
     }
+}
+
+/// The JSON of the service on a trusted list for which the CA is believed.
+struct ListingJson<'a>(&'a Listing);
+
+impl Serialize for ListingJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Listing { territory, provider, service, granted_since, .. } = self.0;
+        let mut object = serializer.serialize_struct("Listing", 4)?;
+        object.serialize_field("territory", territory)?;
+        object.serialize_field("provider", provider)?;
+        object.serialize_field("service", service)?;
+        object.serialize_field("granted_since", &rfc3339(*granted_since))?;
+        object.end()
+    }
+}
+
+fn rfc3339(unix_seconds: i64) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?.format(&Rfc3339).ok()
 }
 
 /// What stands in place of an assessment where no certificate was presented: the same fields, null, and admitted.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use portcullis_identity::{FindingCode, Identity};
+use portcullis_trust::Overrules;
 
 use crate::{Assessment, ContentRule, Evidence, Finding, Profile, Rule, Rules, Severities};
 
@@ -16,7 +17,9 @@ use crate::{Assessment, ContentRule, Evidence, Finding, Profile, Rule, Rules, Se
 ///
 /// Pure, and linear in the size of the certificate: what the identity holds is bounded by its parser.
 pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Assessment {
-    let mut report = Report::new(rules, std::mem::take(&mut identity.findings));
+    let listing = evidence.path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
+    let overrules = listing.map(|listing| listing.overrules).unwrap_or_default();
+    let mut report = Report::new(rules, overrules, std::mem::take(&mut identity.findings));
     // What the certificate is for comes first: who presents a seal is told so, whatever else is wrong with it.
     if rules.profile != Profile::X509 {
         qualification::examine(&identity, &mut report);
@@ -33,13 +36,15 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
 /// Where rules tell what they found.
 struct Report<'r> {
     rules: &'r Rules,
+    /// What a trusted list knows better than the certificate.
+    overrules: Overrules,
     form: Vec<portcullis_identity::Finding>,
     findings: Vec<Finding>,
 }
 
 impl<'r> Report<'r> {
-    fn new(rules: &'r Rules, form: Vec<portcullis_identity::Finding>) -> Self {
-        Self { rules, form, findings: Vec::new() }
+    fn new(rules: &'r Rules, overrules: Overrules, form: Vec<portcullis_identity::Finding>) -> Self {
+        Self { rules, overrules, form, findings: Vec::new() }
     }
 
     /// Whether the parser found something of the kind that is as grave as `rule`, which would only repeat it. Where an

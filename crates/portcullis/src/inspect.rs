@@ -19,6 +19,7 @@ use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::trust::read_store;
 use input::Presented;
 pub(crate) use input::certificates;
 pub(crate) use text::Safe;
@@ -39,6 +40,13 @@ pub(crate) struct Inspect {
     /// Trust anchors, PEM; without any the path is not judged
     #[arg(long, value_name = "FILE", num_args = 1..)]
     anchors: Vec<PathBuf>,
+    /// A folder of trusted lists: the list of lists, its pivots and national lists, whose services are believed
+    #[arg(long, value_name = "DIR")]
+    trust: Option<PathBuf>,
+    /// A folder of the certificates of those who may sign the list of lists, PEM or DER [default: those of the Official
+    /// Journal C/2026/1944]
+    #[arg(long, value_name = "DIR", requires = "trust")]
+    trust_signers: Option<PathBuf>,
     /// Intermediate certificates, PEM or DER
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
@@ -95,10 +103,8 @@ impl Inspect {
         let presented = Presented::read(file, self.chain.as_deref())?;
         let at = self.at.unwrap_or_else(|| SystemTime::now().into());
         let identity = Identity::from_der(&presented.leaf);
-        let path = match self.anchors.as_slice() {
-            [] => None,
-            files => Some(self.verify_path(&presented, &read_anchors(files)?, at)),
-        };
+        let anchors = self.anchors()?;
+        let path = anchors.map(|anchors| self.verify_path(&presented, &anchors, at));
         let evidence = Evidence { path, registration: Registration::Unknown, now: at.unix_timestamp() };
         let assessment = match decide(&self.rules(), identity, evidence) {
             Verdict::Admitted(permit) => permit.assessment().cloned(),
@@ -107,6 +113,17 @@ impl Inspect {
         };
         let assessment = assessment.context("a certificate that was judged has an assessment")?;
         Ok(Inspected { is_admitted: assessment.is_admitted(), report: self.report(&assessment, at)? })
+    }
+
+    /// Those whom to believe; `None` if nobody was named.
+    fn anchors(&self) -> anyhow::Result<Option<Anchors>> {
+        let mut anchors = match &self.trust {
+            Some(folder) => Anchors::clone(&read_store(folder, self.trust_signers.as_deref())?.anchors),
+            None if self.anchors.is_empty() => return Ok(None),
+            None => Anchors::default(),
+        };
+        anchors.extend(read_anchors(&self.anchors)?);
+        Ok(Some(anchors))
     }
 
     /// The file, or standard input. Nobody types a certificate: who names no file at a terminal has forgotten it, or has

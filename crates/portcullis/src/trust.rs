@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use portcullis_trust::list::{LIST_BYTES_MAX, TrustedList, inspect_list};
+use portcullis_trust::{Selection, TrustStore};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
@@ -79,6 +80,23 @@ fn read_list(file: &Path) -> anyhow::Result<Vec<u8>> {
     let file = File::open(file).with_context(cannot)?;
     file.take(LIST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(cannot)?;
     Ok(bytes)
+}
+
+/// The store of a folder of lists. Lists that are past their next update still serve here: their age is told apart.
+pub(crate) fn read_store(folder: &Path, signers: Option<&Path>) -> anyhow::Result<TrustStore> {
+    let mut selection = Selection { max_staleness_s: i64::MAX, ..Selection::default() };
+    if let Some(signers) = signers {
+        selection.journal = read_certificates(&files_of(signers)?)?;
+    }
+    let files = files_of(folder)?.into_iter().filter(|file| is_xml(file));
+    let documents = files.map(|file| read_list(&file)).collect::<anyhow::Result<Vec<_>>>()?;
+    TrustStore::build(documents.iter().map(Vec::as_slice), &selection)
+        .with_context(|| format!("{}: no trusted lists", folder.display()))
+}
+
+/// Whether a file calls itself XML.
+fn is_xml(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"))
 }
 
 fn read_certificates(files: &[PathBuf]) -> anyhow::Result<Vec<CertificateDer<'static>>> {

@@ -1,10 +1,16 @@
-//! Trust anchors as the operator gave them.
+//! Trust anchors, as the operator gave them or as trusted lists name them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use portcullis_identity::{IdentityError, TbsCertificate, Thumbprint, distinguished_name};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 use webpki::anchor_from_trusted_cert;
+
+use crate::listing::ListedService;
 
 /// basicConstraints, 2.5.29.19, as content octets.
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
@@ -17,6 +23,10 @@ pub struct Anchor {
     pub thumbprint: Thumbprint,
     /// Its subject, as RFC 4514 writes it.
     pub subject: String,
+    /// The services whose CA it is, as trusted lists say.
+    pub services: Vec<Arc<ListedService>>,
+    /// Whether the operator gave it. Such an anchor is believed whatever lists say of it.
+    pub is_by_hand: bool,
 }
 
 /// A set of trust anchors in the order in which they were given, each once.
@@ -28,7 +38,29 @@ pub struct Anchors {
     /// What webpki takes; `anchors[i]` describes `trust_anchors[i]`.
     trust_anchors: Vec<TrustAnchor<'static>>,
     anchors: Vec<Anchor>,
+    /// The positions of the anchors with a subject, by its content octets.
+    by_subject: HashMap<Vec<u8>, Vec<usize>>,
+    /// Whether trusted lists name any of them.
+    has_lists: bool,
 }
+
+/// The anchors that a path could end at.
+pub(crate) struct Candidates<'a> {
+    pub(crate) trust_anchors: Cow<'a, [TrustAnchor<'a>]>,
+    /// Where they are among all; empty if these are all.
+    positions: Vec<usize>,
+}
+
+impl Candidates<'_> {
+    /// The position among all of the one that `anchor` refers to. webpki gives back a reference into the slice it was given.
+    pub(crate) fn position(&self, anchor: &TrustAnchor<'_>) -> Option<usize> {
+        let index = self.trust_anchors.iter().position(|candidate| std::ptr::eq(candidate, anchor))?;
+        if self.positions.is_empty() { Some(index) } else { self.positions.get(index).copied() }
+    }
+}
+
+/// Up to this many anchors all are candidates: to look for the right ones would cost more than to pass over the others.
+const ALL_ARE_CANDIDATES: usize = 8;
 
 impl Anchors {
     /// Reads every certificate of a PEM file. Other sections, such as keys, are passed over.
@@ -42,12 +74,31 @@ impl Anchors {
         for (position, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
             let ordinal = position + 1;
             let certificate = certificate.map_err(|cause| AnchorError::Pem { ordinal, cause })?;
-            anchors.add(&certificate, ordinal)?;
+            let (trust_anchor, anchor) = read(&certificate, ordinal)?;
+            anchors.push(trust_anchor, anchor);
         }
         if anchors.is_empty() { Err(AnchorError::Empty) } else { Ok(anchors) }
     }
 
-    /// Adds the anchors of another set that are not in this one.
+    /// The CAs of services on trusted lists. A certificate that cannot be an anchor is passed over, and said to be.
+    pub fn from_services(services: impl IntoIterator<Item = Arc<ListedService>>) -> (Self, Vec<AnchorError>) {
+        let (mut anchors, mut passed_over) = (Self::default(), Vec::new());
+        for listed in services {
+            for (position, certificate) in listed.service.certificates.iter().enumerate() {
+                match read(certificate, position + 1) {
+                    Ok((trust_anchor, mut anchor)) => {
+                        anchor.services.push(Arc::clone(&listed));
+                        anchor.is_by_hand = false;
+                        anchors.push(trust_anchor, anchor);
+                    }
+                    Err(error) => passed_over.push(error),
+                }
+            }
+        }
+        (anchors, passed_over)
+    }
+
+    /// Adds the anchors of another set. What is in both is one anchor, with all that is known of it.
     pub fn extend(&mut self, other: Self) {
         for (trust_anchor, anchor) in other.trust_anchors.into_iter().zip(other.anchors) {
             self.push(trust_anchor, anchor);
@@ -62,6 +113,11 @@ impl Anchors {
     /// Whether there is none, so that no path can be found.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()
+    }
+
+    /// Whether trusted lists name any of them.
+    pub(crate) const fn has_lists(&self) -> bool {
+        self.has_lists
     }
 
     /// The anchors in order; a [`TrustedPath`](crate::TrustedPath) names one by its position.
@@ -79,25 +135,85 @@ impl Anchors {
         self.anchors.get(index)
     }
 
-    fn add(&mut self, certificate: &CertificateDer<'_>, ordinal: usize) -> Result<(), AnchorError> {
-        let unreadable = |cause| AnchorError::Unreadable { ordinal, cause };
-        let tbs = TbsCertificate::from_der(certificate).map_err(unreadable)?;
-        let subject = distinguished_name(tbs.subject).map_err(unreadable)?;
-        if !may_issue(&tbs).map_err(unreadable)? {
-            return Err(AnchorError::NotCa { ordinal, subject });
+    /// The anchors whose names are those of the issuers of `certificates`. One that cannot be read has no issuer.
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        certificates: impl Iterator<Item = &'a CertificateDer<'a>>,
+    ) -> Candidates<'a> {
+        if self.len() <= ALL_ARE_CANDIDATES {
+            return Candidates { trust_anchors: Cow::Borrowed(&self.trust_anchors), positions: Vec::new() };
         }
-        let trust_anchor = anchor_from_trusted_cert(certificate)
-            .map_err(|cause| AnchorError::Unusable { ordinal, subject: subject.clone(), cause })?
-            .to_owned();
-        self.push(trust_anchor, Anchor { thumbprint: Thumbprint::of(certificate), subject });
-        Ok(())
+        let mut positions: Vec<usize> = certificates
+            .filter_map(|certificate| TbsCertificate::from_der(certificate).ok())
+            .filter_map(|tbs| self.by_subject.get(tbs.issuer))
+            .flatten()
+            .copied()
+            .collect();
+        positions.sort_unstable();
+        positions.dedup();
+        let trust_anchors =
+            positions.iter().filter_map(|position| self.trust_anchors.get(*position)).map(borrowed).collect();
+        Candidates { trust_anchors, positions }
+    }
+
+    /// The anchor with the name and key of a certificate.
+    pub(crate) fn like(&self, certificate: &TbsCertificate<'_>) -> Option<&Anchor> {
+        let positions = self.by_subject.get(certificate.subject)?;
+        let has_key = |position: &&usize| {
+            let anchor = self.trust_anchors.get(**position);
+            // An anchor has the content of the key's SEQUENCE.
+            anchor.is_some_and(|anchor| {
+                certificate.subject_public_key_info.ends_with(&anchor.subject_public_key_info)
+            })
+        };
+        positions.iter().find(has_key).and_then(|position| self.get(*position))
     }
 
     fn push(&mut self, trust_anchor: TrustAnchor<'static>, anchor: Anchor) {
-        if !self.trust_anchors.contains(&trust_anchor) {
-            self.trust_anchors.push(trust_anchor);
-            self.anchors.push(anchor);
+        self.has_lists |= !anchor.services.is_empty();
+        let positions = self.by_subject.entry(trust_anchor.subject.to_vec()).or_default();
+        let known = positions
+            .iter()
+            .copied()
+            .find(|position| self.trust_anchors.get(*position) == Some(&trust_anchor));
+        match known.and_then(|position| self.anchors.get_mut(position)) {
+            Some(known) => {
+                known.is_by_hand |= anchor.is_by_hand;
+                known.services.extend(anchor.services);
+            }
+            None => {
+                positions.push(self.trust_anchors.len());
+                self.trust_anchors.push(trust_anchor);
+                self.anchors.push(anchor);
+            }
         }
+    }
+}
+
+/// The anchor that a certificate makes.
+fn read(
+    certificate: &CertificateDer<'_>,
+    ordinal: usize,
+) -> Result<(TrustAnchor<'static>, Anchor), AnchorError> {
+    let unreadable = |cause| AnchorError::Unreadable { ordinal, cause };
+    let tbs = TbsCertificate::from_der(certificate).map_err(unreadable)?;
+    let subject = distinguished_name(tbs.subject).map_err(unreadable)?;
+    if !may_issue(&tbs).map_err(unreadable)? {
+        return Err(AnchorError::NotCa { ordinal, subject });
+    }
+    let trust_anchor = anchor_from_trusted_cert(certificate)
+        .map_err(|cause| AnchorError::Unusable { ordinal, subject: subject.clone(), cause })?
+        .to_owned();
+    let thumbprint = Thumbprint::of(certificate);
+    Ok((trust_anchor, Anchor { thumbprint, subject, services: Vec::new(), is_by_hand: true }))
+}
+
+/// The same anchor, without a copy of its octets.
+fn borrowed<'a>(anchor: &'a TrustAnchor<'static>) -> TrustAnchor<'a> {
+    TrustAnchor {
+        subject: anchor.subject.as_ref().into(),
+        subject_public_key_info: anchor.subject_public_key_info.as_ref().into(),
+        name_constraints: anchor.name_constraints.as_ref().map(|constraints| constraints.as_ref().into()),
     }
 }
 

@@ -10,6 +10,7 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, VerifiedPath};
 use crate::anchors::{Anchor, Anchors};
 use crate::diagnosis::Diagnosis;
 use crate::eku::EkuRule;
+use crate::listing::{Listing, Question};
 use crate::path_error::PathError;
 
 /// Intermediates that a client may present. webpki goes six deep; chains seen have one to three, and some clients add
@@ -33,12 +34,13 @@ pub const MAX_INTERMEDIATES_PER_SUBJECT: usize = 2;
 ///
 /// It says nothing about possession of the key, nor about revocation. It holds for the [`Anchors`] it was found
 /// with, the [`EkuRule`], the chain as presented, and until [`not_after`](Self::not_after).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedPath {
     anchor_index: usize,
     anchor: Thumbprint,
     intermediates: usize,
     not_after: i64,
+    listing: Option<Box<Listing>>,
 }
 
 impl TrustedPath {
@@ -57,8 +59,13 @@ impl TrustedPath {
         self.intermediates
     }
 
-    /// The last second, Unix time, at which every certificate of the path is still valid. The anchor's certificate
-    /// is not among them: an anchor is a name and a key.
+    /// Why the CA is believed, if a trusted list says so and not the operator.
+    pub fn listing(&self) -> Option<&Listing> {
+        self.listing.as_deref()
+    }
+
+    /// The last second, Unix time, at which every certificate of the path is still valid, and the trusted list serves that
+    /// it rests on. The anchor's certificate is not among them: an anchor is a name and a key.
     pub const fn not_after(&self) -> i64 {
         self.not_after
     }
@@ -122,19 +129,30 @@ impl Anchors {
     ) -> Result<TrustedPath, PathError> {
         check_size(leaf, intermediates)?;
         let searched = searched(intermediates)?;
+        let candidates = self.candidates(std::iter::once(leaf).chain(searched.iter()));
         let diagnosis = Diagnosis { anchors: self, leaf, intermediates, eku };
         let end_entity = EndEntityCert::try_from(leaf).map_err(|error| diagnosis.explain(error))?;
-        let objection = RefCell::new(None);
+        let question =
+            Question { leaf, usage: eku.into(), now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX) };
+        let (objection, listing) = (RefCell::new(None), RefCell::new(None));
         let consent = |path: &VerifiedPath<'_>| {
-            let Some((anchor_index, anchor)) = self.anchor_of(path) else { return Err(Error::UnknownIssuer) };
-            accept(&CandidatePath { anchor_index, anchor, path }).map_err(|reason| {
+            let Some(anchor_index) = candidates.position(path.anchor()) else {
+                return Err(Error::UnknownIssuer);
+            };
+            let Some(anchor) = self.get(anchor_index) else { return Err(Error::UnknownIssuer) };
+            let listed = self.ask_lists(&question, anchor, path);
+            let accepted = listed.and_then(|listing| {
+                accept(&CandidatePath { anchor_index, anchor, path })?;
+                Ok(listing)
+            });
+            accepted.map(|accepted| drop(listing.replace(accepted))).map_err(|reason| {
                 objection.replace(Some(reason));
                 Error::UnknownIssuer
             })
         };
         let found = end_entity.verify_for_usage(
             ALL_VERIFICATION_ALGS,
-            self.trust_anchors(),
+            &candidates.trust_anchors,
             &searched,
             now,
             eku,
@@ -142,16 +160,45 @@ impl Anchors {
             Some(&consent),
         );
         match (found, objection.take()) {
-            (Ok(path), _) => self.trusted(leaf, &path),
+            (Ok(path), _) => {
+                let anchor_index = candidates.position(path.anchor());
+                let anchor_index =
+                    anchor_index.ok_or(PathError::Unverifiable { cause: Error::UnknownIssuer })?;
+                self.trusted(leaf, &path, anchor_index, listing.take())
+            }
             (Err(_), Some(objection)) => Err(PathError::Unwanted(objection)),
             (Err(error), None) => Err(diagnosis.explain(error)),
         }
     }
 
-    fn trusted(&self, leaf: &CertificateDer<'_>, path: &VerifiedPath<'_>) -> Result<TrustedPath, PathError> {
-        let Some((anchor_index, anchor)) = self.anchor_of(path) else {
-            return Err(PathError::Unverifiable { cause: Error::UnknownIssuer });
-        };
+    /// What lists say of the CA that is nearest to the leaf of those that they name; `None` if the operator answers for it.
+    /// A CA further up does not make good what is said of one below it.
+    fn ask_lists(
+        &self,
+        question: &Question<'_>,
+        anchor: &Anchor,
+        path: &VerifiedPath<'_>,
+    ) -> Result<Option<Listing>, Objection> {
+        if !self.has_lists() {
+            return Ok(None);
+        }
+        let below = path.intermediate_certificates().find_map(|certificate| {
+            let der = certificate.der();
+            TbsCertificate::from_der(&der).ok().and_then(|tbs| self.like(&tbs))
+        });
+        let nearest = below.unwrap_or(anchor);
+        if nearest.is_by_hand { Ok(None) } else { question.ask(&nearest.services).map(Some) }
+    }
+
+    fn trusted(
+        &self,
+        leaf: &CertificateDer<'_>,
+        path: &VerifiedPath<'_>,
+        anchor_index: usize,
+        listing: Option<Listing>,
+    ) -> Result<TrustedPath, PathError> {
+        let unknown = PathError::Unverifiable { cause: Error::UnknownIssuer };
+        let anchor = self.get(anchor_index).ok_or(unknown)?.thumbprint;
         let mut not_after = Validity::of_certificate(leaf).map_err(PathError::malformed)?.not_after;
         let mut intermediates = 0;
         for certificate in path.intermediate_certificates() {
@@ -159,13 +206,10 @@ impl Anchors {
             not_after = not_after.min(validity.not_after);
             intermediates += 1;
         }
-        Ok(TrustedPath { anchor_index, anchor: anchor.thumbprint, intermediates, not_after })
-    }
-
-    /// webpki gives back a reference into the slice it was given, so comparing addresses finds the position.
-    fn anchor_of(&self, path: &VerifiedPath<'_>) -> Option<(usize, &Anchor)> {
-        let index = self.trust_anchors().iter().position(|anchor| std::ptr::eq(anchor, path.anchor()))?;
-        Some((index, self.get(index)?))
+        if let Some(until) = listing.as_ref().and_then(|listing| listing.serves_until) {
+            not_after = not_after.min(until);
+        }
+        Ok(TrustedPath { anchor_index, anchor, intermediates, not_after, listing: listing.map(Box::new) })
     }
 }
 

@@ -2,6 +2,7 @@
 //! two pivots to the Official Journal, held against an inventory that was made by other means.
 //!
 //! `PORTCULLIS_CORPUS` names the folder of the data; without it the tests say that they were skipped.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 #[path = "trusted_lists/mutation.rs"]
 mod mutation;

@@ -13,6 +13,9 @@ pub enum Error {
     /// An Ed25519 key could not be generated or encoded.
     #[error("cannot generate an Ed25519 key")]
     Generate(#[from] aws_lc_rs::error::Unspecified),
+    /// A trusted list could not be signed.
+    #[error("cannot sign the trusted list")]
+    Sign(#[from] bergshamra::Error),
     /// A file could not be read or written.
     #[error("cannot access {path}")]
     File {

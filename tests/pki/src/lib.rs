@@ -27,6 +27,7 @@ pub mod qc_statements;
 mod server_certificate;
 mod subject;
 mod tpp_certificate;
+pub mod trusted_list;
 mod validity;
 
 pub use authority::Authority;

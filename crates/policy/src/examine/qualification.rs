@@ -4,6 +4,8 @@ use portcullis_identity::{FindingCode, Identity, QcStatements, QcType, oid};
 
 use super::Report;
 use super::usage::has_scheme;
+use portcullis_trust::Overrules;
+
 use crate::language;
 use crate::{ContentRule, Purpose};
 
@@ -15,6 +17,8 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
             examine_disclosure(qc, report);
             examine_semantics(qc, report);
         }
+        // A list that says what the statements would say stands in for them.
+        None if report.overrules == (Overrules { qualified: true, usage: true }) => {}
         None if report.is_told(ContentRule::QcMissing, FindingCode::voids_qc_statements) => {}
         None => {
             report.broken(ContentRule::QcMissing, "the certificate has no qcStatements that can be read");
@@ -38,6 +42,9 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
 }
 
 fn examine_type(qc: &QcStatements, report: &mut Report<'_>) {
+    if report.overrules.usage {
+        return;
+    }
     let wanted = match report.rules.purpose {
         Purpose::Qwac => QcType::Web,
         Purpose::Qsealc => QcType::Eseal,
@@ -68,16 +75,19 @@ fn examine_type(qc: &QcStatements, report: &mut Report<'_>) {
 }
 
 fn examine_compliance(qc: &QcStatements, report: &mut Report<'_>) {
-    if !qc.compliance {
+    // A list that calls these very certificates qualified does so whatever law they name.
+    let is_overruled = report.overrules.qualified;
+    if !qc.compliance && !is_overruled {
         let message = "the certificate does not claim to be qualified: QcCompliance is absent";
         report.broken(ContentRule::QcNotQualified, message);
     }
-    if let Some(country) = qc.legislation.first() {
+    if let Some(country) = qc.legislation.first().filter(|_| !is_overruled) {
         let message = format!(
             "the certificate is qualified under the law of {country}, not of the EU (QcCClegislation)"
         );
         report.broken(ContentRule::QcLegislation, message);
     } else if qc.statements.contains(oid::QC_LEGISLATION)
+        && !is_overruled
         && !report.is_told(ContentRule::QcLegislation, |code| code == FindingCode::QcLegislationMalformed)
     {
         let message = "the certificate is qualified under a law that cannot be read (QcCClegislation)";

@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 
 use portcullis_identity::{OrganizationIdentifier, QcStatements, distinguished_name, oid};
 use portcullis_policy::{Assessment, Finding, Severity};
+use portcullis_trust::Listing;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -57,9 +58,22 @@ impl Report<'_> {
         match &assessment.path {
             None => writeln!(
                 f,
-                "The certificate was judged alone; give --anchors to judge the path to a trusted CA."
+                "The certificate was judged alone; give --anchors or --trust to judge the path to a trusted CA."
             ),
-            Some(Ok(path)) => writeln!(f, "There is a path to the trust anchor {}.", path.anchor()),
+            Some(Ok(path)) => {
+                writeln!(f, "There is a path to the trust anchor {}.", path.anchor())?;
+                match path.listing() {
+                    Some(listing) => {
+                        let since = rfc3339(listing.granted_since);
+                        let Listing { service, provider, territory, .. } = listing;
+                        let sentence = format!(
+                            "It was issued by {service} of {provider}, granted in {territory} since {since}."
+                        );
+                        writeln!(f, "{}", Safe(sentence))
+                    }
+                    None => Ok(()),
+                }
+            }
             Some(Err(error)) => {
                 writeln!(f, "\nDENY  {}  (RFC 5280 6.1)", error.code())?;
                 wrapped(f, &Safe(error).to_string())

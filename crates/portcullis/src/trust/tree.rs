@@ -12,7 +12,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::report::ListReport;
-use super::{Verified, files_of, read_certificates, read_list};
+use super::{Verified, files_of, is_xml, read_certificates, read_list};
 use crate::inspect::{Format, parse_time};
 
 /// The parts of a tree.
@@ -150,7 +150,7 @@ fn national(
     file: &Path,
     at: OffsetDateTime,
 ) -> anyhow::Result<Option<(Entry, Option<TrustedList>)>> {
-    if file.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("xml")) {
+    if !is_xml(file) {
         return Ok(None);
     }
     let bytes = read_list(file)?;

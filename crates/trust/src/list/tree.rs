@@ -105,6 +105,9 @@ pub struct Lotl {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TreeError {
+    /// There is none.
+    #[error("there is no list of lists")]
+    Missing,
     /// It is not valid by itself.
     #[error("the list of lists: {0}")]
     Lotl(#[source] ListError),

@@ -1,4 +1,5 @@
 //! Changes to a signed list, none of which may leave it valid.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 use portcullis_trust::list::{ListStatus, SignedList};
 use rustls_pki_types::CertificateDer;

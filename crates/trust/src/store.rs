@@ -1,0 +1,192 @@
+//! From a heap of documents to trust anchors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::anchors::Anchors;
+use crate::list::{ListError, ListKind, Lotl, TreeError, inspect_list};
+use crate::listing::ListedService;
+
+/// The certificates of the Official Journal C/2026/1944, in PEM: those who sign the list of lists since April 2026.
+const JOURNAL: &[u8] = include_bytes!("../data/oj-c-2026-1944.pem");
+
+/// What of the lists is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The certificates of those who may sign the list of lists, or its oldest pivot.
+    pub journal: Vec<CertificateDer<'static>>,
+    /// The territories whose lists count; all if empty.
+    pub territories: Vec<String>,
+    /// Providers, by name, whose services do not count.
+    pub excluded_providers: Vec<String>,
+    /// For how many seconds beyond its next update a list serves.
+    pub max_staleness_s: i64,
+}
+
+impl Default for Selection {
+    /// All that the Official Journal leads to; no list beyond its time.
+    fn default() -> Self {
+        let journal = CertificateDer::pem_slice_iter(JOURNAL).filter_map(Result::ok).collect();
+        Self { journal, territories: Vec::new(), excluded_providers: Vec::new(), max_staleness_s: 0 }
+    }
+}
+
+/// What became of a list that is pointed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListState {
+    /// It is believed.
+    Valid(ListFacts),
+    /// It is there, and not believed.
+    Refused(ListError),
+    /// It is not there.
+    Missing,
+}
+
+/// What is told of a list that is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFacts {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// When it was issued, in Unix seconds.
+    pub issued: i64,
+    /// When the next is due, in Unix seconds; `None` for a list that is closed.
+    pub next_update: Option<i64>,
+    /// Its services that are, or were, CA/QC, less those of excluded providers.
+    pub services: usize,
+    /// What was passed over in it, one sentence each.
+    pub passed_over: Vec<String>,
+}
+
+/// The anchors of all lists that are believed, and what became of each list.
+#[derive(Clone, Debug)]
+pub struct TrustStore {
+    /// The list of lists.
+    pub lotl: ListFacts,
+    /// The Official Journal that the list of lists names as its beginning, if it names one. An unknown one means that the
+    /// signers have been announced anew: a matter for the operator, never followed by itself.
+    pub journal_uri: Option<String>,
+    /// The national lists, by territory.
+    pub lists: BTreeMap<String, ListState>,
+    /// The CAs of their services.
+    pub anchors: Arc<Anchors>,
+}
+
+impl TrustStore {
+    /// Builds the store from documents in any order: the list of lists, the pivots that it names, and national lists. Of two
+    /// of one territory the one with the higher sequence number counts, if it is valid.
+    ///
+    /// Trust: every document is hostile. None is believed that is not signed by one to whom the journal leads.
+    ///
+    /// # Errors
+    /// There is no list of lists that is believed; then nothing is.
+    pub fn build<'d>(
+        documents: impl IntoIterator<Item = &'d [u8]>,
+        selection: &Selection,
+    ) -> Result<Self, TreeError> {
+        let mut lists_of_lists = Vec::new();
+        let mut national: BTreeMap<String, Vec<(u64, &[u8])>> = BTreeMap::new();
+        for bytes in documents {
+            let Some(list) = inspect_list(bytes, &[]).0 else { continue };
+            match list.kind {
+                ListKind::ListOfLists => lists_of_lists.push((list.sequence, list.information_uris, bytes)),
+                _ => national.entry(list.territory).or_default().push((list.sequence, bytes)),
+            }
+        }
+        lists_of_lists.sort_by_key(|(sequence, ..)| *sequence);
+        let (_, uris, newest) = lists_of_lists.last().ok_or(TreeError::Missing)?;
+        let (pivots, journal_uri) = origin(uris);
+        let pivots: Vec<_> = lists_of_lists
+            .iter()
+            .filter(|(sequence, ..)| pivots.contains(sequence))
+            .map(|(_, _, bytes)| *bytes)
+            .collect();
+        let lotl = Lotl::authenticate(newest, &pivots, &selection.journal)?;
+        let mut services = Vec::new();
+        let mut lists = BTreeMap::new();
+        for territory in lotl.territories() {
+            if selection.territories.is_empty()
+                || selection.territories.iter().any(|chosen| chosen == territory)
+            {
+                let candidates = national.remove(territory).unwrap_or_default();
+                let state = national_state(&lotl, territory, candidates, selection, &mut services);
+                lists.insert(territory.to_owned(), state);
+            }
+        }
+        let (anchors, _) = Anchors::from_services(services);
+        Ok(Self { lotl: facts(lotl.list(), 0), journal_uri, lists, anchors: Arc::new(anchors) })
+    }
+}
+
+/// The sequence numbers of the pivots that the list of lists names, and what stands behind them: the Official Journal. Pivots
+/// are told by their file names, which end with their sequence numbers.
+fn origin(uris: &[String]) -> (Vec<u64>, Option<String>) {
+    let mut pivots = Vec::new();
+    for uri in uris {
+        let Some(name) = uri.strip_suffix(".xml") else { return (pivots, Some(uri.clone())) };
+        let digits = name.len() - name.trim_end_matches(|character: char| character.is_ascii_digit()).len();
+        pivots.extend(name.get(name.len() - digits..).and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    (pivots, None)
+}
+
+fn national_state(
+    lotl: &Lotl,
+    territory: &str,
+    mut candidates: Vec<(u64, &[u8])>,
+    selection: &Selection,
+    services: &mut Vec<Arc<ListedService>>,
+) -> ListState {
+    candidates.sort_by_key(|(sequence, _)| std::cmp::Reverse(*sequence));
+    let mut state = ListState::Missing;
+    for (_, bytes) in candidates {
+        match lotl.national_list(territory, bytes) {
+            Ok(signed) => {
+                let mut list = signed.into_list();
+                list.services.retain(|service| !selection.excluded_providers.contains(&service.provider));
+                let facts = facts(&list, list.services.len());
+                services.extend(ListedService::all_of(list, selection.max_staleness_s));
+                return ListState::Valid(facts);
+            }
+            Err(error) if state == ListState::Missing => state = ListState::Refused(error),
+            Err(_) => {}
+        }
+    }
+    state
+}
+
+fn facts(list: &crate::list::TrustedList, services: usize) -> ListFacts {
+    ListFacts {
+        sequence: list.sequence,
+        issued: list.issued,
+        next_update: list.next_update,
+        services,
+        passed_over: list.passed_over.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_built_in() {
+        assert_eq!(Selection::default().journal.len(), 6);
+    }
+
+    #[test]
+    fn pivots_end_at_the_journal() {
+        let uris = [
+            "https://a.test/lotl-pivot-300.xml",
+            "https://a.test/lotl-pivot-282.xml",
+            "https://journal.test/?uri=OJ",
+            "https://a.test/1.xml",
+        ];
+        let (pivots, journal) = origin(&uris.map(str::to_owned));
+        assert_eq!((pivots, journal.as_deref()), (vec![300, 282], Some("https://journal.test/?uri=OJ")));
+        assert_eq!(origin(&[]), (Vec::new(), None));
+        assert_eq!(origin(&["https://a.test/x.xml".to_owned()]), (Vec::new(), None));
+    }
+}
