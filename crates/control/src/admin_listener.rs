@@ -75,6 +75,7 @@ pub(crate) struct AdminListener {
 struct Sources {
     recorder: Recorder,
     phase: watch::Receiver<Phase>,
+    lists_missing: watch::Receiver<Option<String>>,
 }
 
 impl AdminListener {
@@ -95,8 +96,13 @@ impl AdminListener {
     }
 
     /// Serves until the runtime ends.
-    pub(crate) async fn serve(self, recorder: Recorder, phase: watch::Receiver<Phase>) {
-        let router = router(Sources { recorder, phase });
+    pub(crate) async fn serve(
+        self,
+        recorder: Recorder,
+        phase: watch::Receiver<Phase>,
+        lists_missing: watch::Receiver<Option<String>>,
+    ) {
+        let router = router(Sources { recorder, phase, lists_missing });
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         // The semaphore is never closed, so there is always a place to wait for.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -145,7 +151,7 @@ async fn ready(State(sources): State<Sources>) -> (StatusCode, String) {
     let phase = sources.phase.borrow();
     let unready = match &*phase {
         Phase::Starting => Some("starting\n".to_owned()),
-        Phase::Serving(_) => phase.stuck(),
+        Phase::Serving(_) => phase.stuck().or_else(|| sources.lists_missing.borrow().clone()),
         Phase::Draining(_) => Some("draining\n".to_owned()),
     };
     match unready {

@@ -25,12 +25,14 @@ mod spelling;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod upstream;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use portcullis_gateway::plan::{Action, ListenerPlan, Plan, RuntimePlan, UpstreamPlan};
-use portcullis_policy::{RouteTable, Snapshot, TrustDomain};
+use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
+use portcullis_trust::Anchors;
 use toml::de::DeTable;
 
 pub(crate) use self::fixed::Fixed;
@@ -47,9 +49,10 @@ pub use self::{
     listener::CertificateExpiry,
     log::LogSettings,
     mistake::{Mistake, Mistakes},
+    trust::TrustSettings,
 };
 
-const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin"];
+const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin", "trust"];
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -64,6 +67,8 @@ pub struct Configuration {
     pub log: LogSettings,
     /// Until when each server certificate serves.
     pub expiries: Vec<CertificateExpiry>,
+    /// Where trusted lists come from, and what of them is believed, if they are used.
+    pub trust: Option<TrustSettings>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Mistake>,
     /// What cannot change while it runs.
@@ -76,30 +81,36 @@ impl Configuration {
     /// # Errors
     /// All mistakes.
     pub fn check(path: &Path) -> Result<Self, Mistakes> {
-        Self::load(path, &Snapshot::default())
+        Self::load(path, &Snapshot::default(), None)
     }
 
-    /// Reads a configuration that is to follow `previous`: what did not change keeps its generation.
+    /// Reads a configuration that is to follow `previous`: what did not change keeps its generation. `listed` are the CAs of
+    /// trusted lists.
     ///
     /// # Errors
     /// All mistakes.
-    pub(crate) fn load(path: &Path, previous: &Snapshot) -> Result<Self, Mistakes> {
-        let refuse = |message: String| {
-            let report = Report::new("");
-            report.mistake(&Place::FILE, message);
-            Mistakes::new(path, report.into_parts().0)
-        };
+    pub(crate) fn load(
+        path: &Path,
+        previous: &Snapshot,
+        listed: Option<&Arc<Anchors>>,
+    ) -> Result<Self, Mistakes> {
+        let refuse = |message| Mistakes::of_file(path, message);
         let bytes = file::read(path, CONFIGURATION_BYTES_MAX).map_err(|error| refuse(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8".to_owned()))?;
-        Self::parse(&text, path, previous)
+        Self::parse(&text, path, previous, listed)
     }
 
     /// Reads the configuration anew while `previous` runs. What cannot change at run time must be as it is in `fixed`.
     ///
     /// # Errors
     /// All mistakes; where there are none, all settings that need a restart.
-    pub(crate) fn reload(path: &Path, previous: &Plan, fixed: &[Fixed]) -> Result<Self, Mistakes> {
-        let mut new = Self::load(path, &previous.policy)?;
+    pub(crate) fn reload(
+        path: &Path,
+        previous: &Plan,
+        fixed: &[Fixed],
+        listed: Option<&Arc<Anchors>>,
+    ) -> Result<Self, Mistakes> {
+        let mut new = Self::load(path, &previous.policy, listed)?;
         let report = Report::new("");
         Fixed::report_changes(fixed, &new.fixed, &report);
         if report.has_mistakes() {
@@ -112,7 +123,12 @@ impl Configuration {
         Ok(new)
     }
 
-    fn parse(text: &str, path: &Path, previous: &Snapshot) -> Result<Self, Mistakes> {
+    fn parse(
+        text: &str,
+        path: &Path,
+        previous: &Snapshot,
+        listed: Option<&Arc<Anchors>>,
+    ) -> Result<Self, Mistakes> {
         let report = Report::new(text);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -121,7 +137,7 @@ impl Configuration {
         }
         // What was salvaged from a broken file would be judged by what it does not say.
         let configuration = match errors.is_empty() {
-            true => convert(document.get_ref(), &Folder::of(path), previous, &report),
+            true => convert(document.get_ref(), &Folder::of(path), (previous, listed), &report),
             false => None,
         };
         let sound = !report.has_mistakes();
@@ -143,7 +159,7 @@ impl Configuration {
 fn convert(
     document: &DeTable<'_>,
     folder: &Folder,
-    previous: &Snapshot,
+    (previous, listed): (&Snapshot, Option<&Arc<Anchors>>),
     report: &Report,
 ) -> Option<Configuration> {
     let root = Section::open(document, Place::FILE, KEYS, report);
@@ -167,13 +183,30 @@ fn convert(
         Some(address) => Some(address?.value),
         None => None,
     };
-    let (listeners, domains) = load_listeners(listeners, folder, report);
+    let trust = root.section("trust", trust::KEYS).map(|section| trust::read(&section, folder));
+    // After a mistake in [trust], that it is there is what counts.
+    let lists = trust.as_ref().map(|trust| trust.as_ref().map_or(Lists::Enforced, |trust| trust.lists));
+    let (listeners, mut domains) = load_listeners(listeners, folder, lists, report);
+    domains.iter_mut().for_each(|domains| believe(domains, listed));
     let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
     report_unused(&upstreams, routes.as_ref(), report);
     let upstreams = upstreams.into_iter().map(UpstreamWritten::load).collect::<Option<Vec<_>>>();
+    let trust = match trust {
+        Some(trust) => Some(trust?),
+        None => None,
+    };
     let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, &log);
-    Some(Configuration { runtime, plan, admin, log, expiries, warnings: Vec::new(), fixed: fixed.into() })
+    Some(Configuration {
+        runtime,
+        plan,
+        admin,
+        log,
+        expiries,
+        trust,
+        warnings: Vec::new(),
+        fixed: fixed.into(),
+    })
 }
 
 fn read_listeners(root: &Section<'_>) -> Vec<ListenerWritten> {
@@ -188,9 +221,10 @@ fn read_listeners(root: &Section<'_>) -> Vec<ListenerWritten> {
 fn load_listeners(
     written: Vec<ListenerWritten>,
     folder: &Folder,
+    lists: Option<Lists>,
     report: &Report,
 ) -> (Option<Vec<ListenerLoaded>>, Option<Vec<TrustDomain>>) {
-    let mut anchors = AnchorShelf::new(folder.clone(), report);
+    let mut anchors = AnchorShelf::new(folder.clone(), lists, report);
     let loaded: Vec<_> =
         written.into_iter().map(|listener| listener.load(folder, &mut anchors, report)).collect();
     match loaded.into_iter().collect::<Option<Vec<_>>>() {

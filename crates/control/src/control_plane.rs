@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use portcullis_gateway::{Gateway, plan::Plan};
 use portcullis_telemetry::RecordSinks;
+use portcullis_trust::TrustStore;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinHandle},
@@ -26,6 +27,7 @@ use crate::{
     recorder::Recorder,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
+    trusted_lists::{RefreshError, TrustedLists},
 };
 
 /// How often histograms are emptied into their buckets and the like. What a shard observes in the meantime is kept one by
@@ -70,6 +72,9 @@ struct ControlPlane {
     fixed: Arc<[Fixed]>,
     drain_timeout: Duration,
     plan: Arc<ArcSwap<Plan>>,
+    lists: TrustedLists,
+    /// What must be there for the gate to be ready and is not.
+    lists_missing: watch::Sender<Option<String>>,
     /// Plans that a shard may still look at. The last reference to one is dropped here, since that takes time.
     retired: Vec<Arc<Plan>>,
     gateway: Gateway,
@@ -94,12 +99,20 @@ impl ControlPlane {
     ) -> Result<Self, ControlError> {
         log_warnings(path, &configuration);
         recorder.configured(&configuration);
-        let Configuration { runtime, plan, admin, log: log_settings, fixed, .. } = configuration;
+        let Configuration { runtime, mut plan, admin, log: log_settings, fixed, trust, .. } = configuration;
+        let mut lists = TrustedLists::new(trust);
+        // So that the first client is judged under the lists; without them the gate starts all the same and says so.
+        if let Some(read) = lists.first().await {
+            tell_refresh(&recorder, &read);
+            plan = plan.with_policy(plan.policy.with_lists(lists.anchors().as_ref()));
+            recorder.anchors(&plan.policy);
+        }
+        let (lists_missing, missing) = watch::channel(lists.missing());
         let (phase, phases) = watch::channel(Phase::Starting);
         if let Some(address) = admin {
             let listener = AdminListener::bind(address).await?;
             tracing::info!(listener = "admin", address = %listener.address(), "listening");
-            tokio::spawn(listener.serve(recorder.clone(), phases));
+            tokio::spawn(listener.serve(recorder.clone(), phases, missing));
         }
         let (access, access_writer) =
             RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
@@ -124,6 +137,8 @@ impl ControlPlane {
             fixed,
             drain_timeout,
             plan,
+            lists,
+            lists_missing,
             retired: Vec::new(),
             gateway,
             writers: [access_writer, audit_writer],
@@ -146,6 +161,12 @@ impl ControlPlane {
             tokio::select! {
                 _ = upkeep.tick() => self.keep_up(),
                 () = pings.due() => self.ping(),
+                refreshed = self.lists.refreshed() => {
+                    tell_refresh(&self.recorder, &refreshed);
+                    if refreshed.is_ok() {
+                        self.publish_lists();
+                    }
+                }
                 read = reload.finished() => {
                     self.status = self.take_up(read);
                     reload = if reload.is_asked_again() { self.read_anew() } else { self.finish_reload() };
@@ -170,6 +191,16 @@ impl ControlPlane {
         let (weight, peak) = self.gateway.memory_weight();
         self.memory.give_back_after(weight, peak);
         self.retired.retain(|plan| Arc::strong_count(plan) > 1);
+        self.lists_missing.send_replace(self.lists.missing());
+    }
+
+    /// Puts the lists that were read in the place of those before.
+    fn publish_lists(&mut self) {
+        let plan = self.plan.load_full();
+        let plan = plan.with_policy(plan.policy.with_lists(self.lists.anchors().as_ref()));
+        self.recorder.anchors(&plan.policy);
+        self.retired.push(self.plan.swap(Arc::new(plan)));
+        self.lists_missing.send_replace(self.lists.missing());
     }
 
     /// Tells of a shard that is stuck, and again when none is.
@@ -199,14 +230,25 @@ impl ControlPlane {
         self.writers.iter().for_each(RecordWriter::reopen);
         let (path, previous, fixed) = (self.path.clone(), self.plan.load_full(), Arc::clone(&self.fixed));
         // Reading takes long where files come over a network; scrapes, probes and signals must not wait for it.
-        let task = tokio::task::spawn_blocking(move || Configuration::reload(&path, &previous, &fixed));
+        let known = self.lists.known();
+        let read = move || {
+            let anchors = |store: &Arc<TrustStore>| Arc::clone(&store.anchors);
+            let listed = known.store.as_ref().map(anchors);
+            let mut configuration = Configuration::reload(&path, &previous, &fixed, listed.as_ref())?;
+            let lists = known.under(configuration.trust.as_ref());
+            let lists = lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {error}")))?;
+            let listed = lists.as_ref().map(anchors);
+            configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
+            Ok((configuration, lists))
+        };
+        let task = tokio::task::spawn_blocking(read);
         Reload::Reading { task, again: false }
     }
 
     /// Publishes what was read, or goes on with what there was. Says which.
-    fn take_up(&mut self, read: Result<Result<Configuration, Mistakes>, JoinError>) -> String {
+    fn take_up(&mut self, read: Result<Result<ReadAnew, Mistakes>, JoinError>) -> String {
         let why = match read {
-            Ok(Ok(configuration)) => return self.publish(configuration),
+            Ok(Ok(read)) => return self.publish(read),
             Ok(Err(mistakes)) => {
                 log_mistakes(&mistakes);
                 format!("see the log (mistakes: {})", mistakes.iter().count())
@@ -226,8 +268,13 @@ impl ControlPlane {
         Reload::Idle
     }
 
-    fn publish(&mut self, configuration: Configuration) -> String {
+    fn publish(&mut self, (mut configuration, lists): ReadAnew) -> String {
         log_warnings(&self.path, &configuration);
+        self.lists.configure(configuration.trust.take(), lists);
+        // They may have been read anew since the configuration was.
+        let listed = self.lists.anchors();
+        configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
+        self.lists_missing.send_replace(self.lists.missing());
         self.recorder.configured(&configuration);
         self.recorder.reloaded(true);
         let (listeners, routes) = (configuration.plan.listeners.len(), configuration.plan.actions.len());
@@ -297,13 +344,16 @@ impl Pings {
     }
 }
 
+/// A configuration, with the trusted lists under its settings.
+type ReadAnew = (Configuration, Option<Arc<TrustStore>>);
+
 /// Whether the configuration is being read.
 enum Reload {
     /// It is not.
     Idle,
     /// It is.
     Reading {
-        task: JoinHandle<Result<Configuration, Mistakes>>,
+        task: JoinHandle<Result<ReadAnew, Mistakes>>,
         /// Whether it may have changed since, so that it must be read once more.
         again: bool,
     },
@@ -311,7 +361,7 @@ enum Reload {
 
 impl Reload {
     /// What was read; never, if nothing is. Nothing is lost if the future is dropped.
-    async fn finished(&mut self) -> Result<Result<Configuration, Mistakes>, JoinError> {
+    async fn finished(&mut self) -> Result<Result<ReadAnew, Mistakes>, JoinError> {
         match self {
             Self::Idle => std::future::pending().await,
             Self::Reading { task, .. } => task.await,
@@ -320,6 +370,30 @@ impl Reload {
 
     const fn is_asked_again(&self) -> bool {
         matches!(self, Self::Reading { again: true, .. })
+    }
+}
+
+fn tell_refresh(recorder: &Recorder, refreshed: &Result<Arc<TrustStore>, RefreshError>) {
+    recorder.lists_refreshed(refreshed.as_deref().ok());
+    match refreshed {
+        Ok(store) => {
+            for (territory, state) in &store.lists {
+                if let Some(problem) = &state.problem {
+                    let (code, serving) =
+                        (problem.code(), state.serving.as_ref().map(|facts| facts.sequence));
+                    tracing::warn!(%territory, code, serving, detail = %problem, "a trusted list was not taken up");
+                }
+                for passed_over in state.serving.iter().flat_map(|facts| &facts.passed_over) {
+                    tracing::warn!(%territory, detail = passed_over, "a service was passed over");
+                }
+            }
+            let (lists, anchors) = (store.lists.len(), store.anchors.len());
+            tracing::info!(sequence = store.lotl.sequence, lists, anchors, "trusted lists read");
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, "trusted lists were not taken up; what served serves on");
+        }
     }
 }
 

@@ -14,7 +14,8 @@ mod record_file;
 mod recorder;
 mod service_manager;
 mod signals;
+mod trusted_lists;
 
-pub use configuration::{CertificateExpiry, Configuration, LogSettings, Mistake, Mistakes};
+pub use configuration::{CertificateExpiry, Configuration, LogSettings, Mistake, Mistakes, TrustSettings};
 pub use control_plane::run;
 pub use error::ControlError;

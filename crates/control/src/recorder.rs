@@ -1,16 +1,18 @@
 //! Where metrics are kept and how they are told.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_gateway::IoBackend;
+use portcullis_policy::Snapshot;
 use portcullis_telemetry::BUCKETS_SECONDS;
+use portcullis_trust::{ListFacts, TrustStore, Usage};
 
-use crate::{Configuration, ControlError, record_file::RecordKind};
+use crate::{Configuration, ControlError, record_file::RecordKind, trusted_lists};
 
 /// The metrics of the process.
 ///
@@ -19,7 +21,9 @@ use crate::{Configuration, ControlError, record_file::RecordKind};
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     process: PrometheusHandle,
-    configuration: Arc<Mutex<PrometheusHandle>>,
+    configuration: Arc<Mutex<PrometheusRecorder>>,
+    /// Likewise for what follows from trusted lists.
+    lists: Arc<Mutex<PrometheusRecorder>>,
 }
 
 impl Recorder {
@@ -40,22 +44,24 @@ impl Recorder {
         for kind in [RecordKind::Access, RecordKind::Audit] {
             kind.write_errors().increment(0);
         }
-        let configuration = Arc::new(Mutex::new(PrometheusBuilder::new().build_recorder().handle()));
-        Ok(Self { process, configuration })
+        for result in ["success", "failure"] {
+            refreshes(result).increment(0);
+        }
+        Ok(Self { process, configuration: empty(), lists: empty() })
     }
 
     /// A recorder that the process does not write to.
     #[cfg(test)]
     pub(crate) fn detached() -> Self {
-        let handle = || PrometheusBuilder::new().build_recorder().handle();
-        Self { process: handle(), configuration: Arc::new(Mutex::new(handle())) }
+        let process = PrometheusBuilder::new().build_recorder().handle();
+        Self { process, configuration: empty(), lists: empty() }
     }
 
     /// Takes over the metrics that follow from a configuration.
     pub(crate) fn configured(&self, configuration: &Configuration) {
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || record_configuration(configuration));
-        *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) = recorder.handle();
+        *locked(&self.configuration) = recorder;
         gauge!("portcullis_config_last_reload_success").set(1.0);
         gauge!("portcullis_config_last_reload_success_timestamp_seconds").set(now_unix_s());
     }
@@ -64,6 +70,20 @@ impl Recorder {
     pub(crate) fn reloaded(&self, success: bool) {
         reloads(if success { "success" } else { "failure" }).increment(1);
         gauge!("portcullis_config_last_reload_success").set(f64::from(u8::from(success)));
+    }
+
+    /// Tells how many anchors there are, by trust domain. Lists change it without a new configuration.
+    pub(crate) fn anchors(&self, policy: &Snapshot) {
+        with_local_recorder(&*locked(&self.configuration), || record_anchors(policy));
+    }
+
+    /// Tells what came of reading trusted lists: what serves now, or nothing new.
+    pub(crate) fn lists_refreshed(&self, store: Option<&TrustStore>) {
+        refreshes(if store.is_some() { "success" } else { "failure" }).increment(1);
+        let Some(store) = store else { return };
+        let recorder = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&recorder, || record_lists(store));
+        *locked(&self.lists) = recorder;
     }
 
     /// Tells what carries the I/O.
@@ -91,8 +111,8 @@ impl Recorder {
 
     /// Everything in the Prometheus text format.
     pub(crate) fn render(&self) -> String {
-        let configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner).render();
-        self.process.render() + &configuration
+        let of = |recorder| locked(recorder).handle().render();
+        self.process.render() + &of(&self.configuration) + &of(&self.lists)
     }
 }
 
@@ -100,7 +120,58 @@ fn reloads(result: &'static str) -> metrics::Counter {
     counter!("portcullis_config_reloads_total", "result" => result)
 }
 
+fn refreshes(result: &'static str) -> metrics::Counter {
+    counter!("portcullis_trust_refreshes_total", "result" => result)
+}
+
+fn record_lists(store: &TrustStore) {
+    describe_lists();
+    gauge!("portcullis_trust_last_refresh_success_timestamp_seconds").set(now_unix_s());
+    record_list("EU", Some(&store.lotl), true);
+    // Territories are those of the list of lists, which is signed: nobody else makes a family of these.
+    for (territory, state) in &store.lists {
+        record_list(territory, state.serving.as_ref(), state.problem.is_none());
+        for (usage, name) in [(Usage::Web, "web"), (Usage::Seal, "seal")] {
+            let granted = state.granted(usage, trusted_lists::now_unix_s());
+            let granted = u32::try_from(granted).unwrap_or(u32::MAX);
+            gauge!("portcullis_trust_list_anchors", "territory" => territory.clone(), "usage" => name)
+                .set(granted);
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53, which no clock reaches and no list's number"
+)]
+fn record_list(territory: &str, serving: Option<&ListFacts>, is_up_to_date: bool) {
+    let family = |name: &'static str| gauge!(name, "territory" => territory.to_owned());
+    family("portcullis_trust_list_up_to_date").set(f64::from(u8::from(is_up_to_date)));
+    let Some(facts) = serving else { return };
+    family("portcullis_trust_list_sequence").set(facts.sequence as f64);
+    family("portcullis_trust_list_issued_timestamp_seconds").set(facts.issued as f64);
+    if let Some(next_update) = facts.next_update {
+        family("portcullis_trust_list_next_update_timestamp_seconds").set(next_update as f64);
+    }
+}
+
+fn record_anchors(policy: &Snapshot) {
+    for (_, domain) in policy.domains() {
+        let anchors = u32::try_from(domain.client_auth.anchors.len()).unwrap_or(u32::MAX);
+        gauge!("portcullis_trust_anchors", "domain" => domain.name.clone()).set(anchors);
+    }
+}
+
+fn empty() -> Arc<Mutex<PrometheusRecorder>> {
+    Arc::new(Mutex::new(PrometheusBuilder::new().build_recorder()))
+}
+
+fn locked(recorder: &Mutex<PrometheusRecorder>) -> MutexGuard<'_, PrometheusRecorder> {
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn describe_own() {
+    describe_counter!("portcullis_trust_refreshes_total", "Readings of the trusted lists, by result.");
     describe_gauge!("portcullis_build_info", "The version that runs; always 1.");
     describe_gauge!("portcullis_io_backend_info", "What carries the I/O, io_uring or epoll; always 1.");
     describe_gauge!(
@@ -126,6 +197,33 @@ fn describe_own() {
     describe_counter!("portcullis_audit_write_errors_total", "Writes to the audit log that failed.");
 }
 
+fn describe_lists() {
+    describe_gauge!(
+        "portcullis_trust_last_refresh_success_timestamp_seconds",
+        Unit::Seconds,
+        "When trusted lists were last read with success."
+    );
+    describe_gauge!(
+        "portcullis_trust_list_up_to_date",
+        "Whether the list that was offered last serves; if not, an earlier one does, or none."
+    );
+    describe_gauge!("portcullis_trust_list_sequence", "The sequence number of the list that serves.");
+    describe_gauge!(
+        "portcullis_trust_list_issued_timestamp_seconds",
+        Unit::Seconds,
+        "When the list that serves was issued."
+    );
+    describe_gauge!(
+        "portcullis_trust_list_next_update_timestamp_seconds",
+        Unit::Seconds,
+        "When the list that serves is to be followed by the next; absent for a list that is closed."
+    );
+    describe_gauge!(
+        "portcullis_trust_list_anchors",
+        "CA certificates of services that are granted, by territory and usage."
+    );
+}
+
 fn record_configuration(configuration: &Configuration) {
     describe_gauge!("portcullis_trust_anchors", "Trust anchors for client certificates, by trust domain.");
     describe_gauge!(
@@ -133,10 +231,7 @@ fn record_configuration(configuration: &Configuration) {
         Unit::Seconds,
         "The end of validity of each server certificate."
     );
-    for (_, domain) in configuration.plan.policy.domains() {
-        let anchors = u32::try_from(domain.client_auth.anchors.len()).unwrap_or(u32::MAX);
-        gauge!("portcullis_trust_anchors", "domain" => domain.name.clone()).set(anchors);
-    }
+    record_anchors(&configuration.plan.policy);
     for expiry in &configuration.expiries {
         let labels = [("listener", expiry.listener.clone()), ("name", expiry.name.clone())];
         // Exact for every date that X.509 can tell.

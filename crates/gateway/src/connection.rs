@@ -66,7 +66,7 @@ impl Arrival {
         let judged = judge.and_then(|judge| judge.take());
         if let (Some(judged), Some(domain)) = (&judged, judged_in) {
             let place = (self.listener, self.peer);
-            self.shard.judged(place, &view, view.plan.policy.domain(domain).0, &judged.standing);
+            self.shard.judged(place, &view, view.plan.policy.domain(domain).0, judged);
         }
         match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
             Err(failure) => self.failed(&failure, judged.as_ref()),

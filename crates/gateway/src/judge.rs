@@ -9,7 +9,7 @@ use portcullis_policy::{
     Verdict, decide,
 };
 use portcullis_telemetry::{AuditRecord, Refused, now_unix_s};
-use portcullis_trust::{PathError, TrustedPath};
+use portcullis_trust::{Anchors, PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
@@ -34,6 +34,8 @@ pub(crate) struct Judged {
     pub(crate) standing: Standing,
     /// When the first certificate of the path ends, in seconds since the epoch; the end of time without a path.
     pub(crate) valid_until: i64,
+    /// Why trusted lists that are only observed would refuse the client, who is admitted.
+    pub(crate) would_be_refused: Option<PathError>,
     /// What was judged, to be judged again when the rules change.
     pub(crate) chain: PeerChain,
 }
@@ -101,7 +103,10 @@ impl Standing {
 /// Judges `chain`, whose leaf's key the client holds, by the rules of `domain` at the time `now`.
 pub(crate) fn judge(domain: &TrustDomain, chain: PeerChain, now: UnixTime) -> Judged {
     let (rules, anchors) = (&domain.client_auth.rules, &domain.client_auth.anchors);
-    let path = anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now);
+    let path_under = |anchors: &Anchors| {
+        anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now)
+    };
+    let path = path_under(anchors);
     let valid_until = path.as_ref().map_or(i64::MAX, TrustedPath::not_after);
     let evidence = Evidence {
         path: Some(path),
@@ -112,7 +117,9 @@ pub(crate) fn judge(domain: &TrustDomain, chain: PeerChain, now: UnixTime) -> Ju
         Verdict::Admitted(permit) => Standing::Admitted(permit),
         Verdict::Refused { denial, assessment } => Standing::Refused { denial, assessment },
     };
-    Judged { standing, valid_until, chain }
+    let observed = domain.client_auth.observed.as_ref().filter(|_| matches!(standing, Standing::Admitted(_)));
+    let would_be_refused = observed.and_then(|anchors| path_under(anchors).err());
+    Judged { standing, valid_until, would_be_refused, chain }
 }
 
 /// The judge of one connection's handshake.

@@ -52,8 +52,22 @@ pub struct Plan {
     pub audit_log: bool,
 }
 
+impl Plan {
+    /// The same under another policy, whose domains and routes have the same places.
+    pub fn with_policy(&self, policy: Snapshot) -> Self {
+        Self {
+            policy,
+            listeners: self.listeners.clone(),
+            actions: self.actions.clone(),
+            upstreams: self.upstreams.clone(),
+            access_log: self.access_log,
+            audit_log: self.audit_log,
+        }
+    }
+}
+
 /// One listening address.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ListenerPlan {
     /// The name in metrics and records.
     pub name: String,
@@ -115,6 +129,18 @@ pub struct CertificatePlan {
     pub key: PrivateKeyDer<'static>,
     /// The trust domain.
     pub domain: DomainId,
+}
+
+impl Clone for CertificatePlan {
+    fn clone(&self) -> Self {
+        Self {
+            names: self.names.clone(),
+            default: self.default,
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+            domain: self.domain,
+        }
+    }
 }
 
 /// Bounds and deadlines of a listener. All counts are per shard.

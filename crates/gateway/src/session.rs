@@ -297,13 +297,11 @@ impl Session {
                 Some(chain) => {
                     let judged = judge(rules, chain.clone(), UnixTime::now());
                     self.valid_until.set(judged.valid_until);
+                    self.shard.judged((self.listener, self.peer), &view, rules, &judged);
                     judged.standing
                 }
                 None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
             };
-            if self.chain.is_some() {
-                self.shard.judged((self.listener, self.peer), &view, rules, &standing);
-            }
             let listener = &self.shard.listeners[self.listener];
             if let Standing::Refused { denial, .. } = &standing {
                 let sentence = || denial.to_string();

@@ -21,7 +21,15 @@ use portcullis_telemetry::{
 };
 use portcullis_trust::PathError;
 
-use crate::{bell::Bell, heartbeat::Pulse, judge::Standing, listener, plan::Plan, slots::Slots, view::View};
+use crate::{
+    bell::Bell,
+    heartbeat::Pulse,
+    judge::{Judged, Standing},
+    listener,
+    plan::Plan,
+    slots::Slots,
+    view::View,
+};
 
 /// How often a shard looks for news and turns its coarse clock. Deadlines are seconds, and news must reach living
 /// connections within one.
@@ -165,14 +173,20 @@ impl Shard {
         (listener, peer): (usize, SocketAddr),
         view: &View,
         domain: &TrustDomain,
-        standing: &Standing,
+        judged: &Judged,
     ) {
+        let standing = &judged.standing;
         let listener = &self.listeners[listener];
         listener.metrics.verified(standing.result());
         if let Standing::Refused { denial: Denial::Path(PathError::CriticalExtension { oid, .. }), .. } =
             standing
         {
             listener.metrics.critical_extension(oid);
+        }
+        if let Some(error) = &judged.would_be_refused {
+            listener.metrics.would_refuse(error.code());
+            let who = standing.refused(&listener.name, peer);
+            self.refusals.borrow_mut().would_refuse(error.code(), &who, || error.to_string(), self.now());
         }
         if view.plan.audit_log {
             self.audit(standing.audit(&listener.name, &domain.name, peer));

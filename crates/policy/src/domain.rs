@@ -69,16 +69,62 @@ pub struct ClientAuth {
     pub refusals: Refusals,
     /// Whom to believe. Shared by all shards and never written.
     pub anchors: Arc<Anchors>,
+    /// Those of them for whom the operator answers.
+    pub by_hand: Arc<Anchors>,
+    /// What trusted lists are for.
+    pub lists: Lists,
+    /// Whom trusted lists would have us believe, where they are only observed.
+    pub observed: Option<Arc<Anchors>>,
+}
+
+/// What trusted lists are for in a trust domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// Nothing.
+    Ignored,
+    /// It is told whom they would refuse.
+    Observed,
+    /// Whom they name is believed.
+    Enforced,
 }
 
 impl PartialEq for ClientAuth {
     fn eq(&self, other: &Self) -> bool {
-        (self.mode, self.rules, self.refusals) == (other.mode, other.rules, other.refusals)
-            && (Arc::ptr_eq(&self.anchors, &other.anchors) || self.anchors == other.anchors)
+        fn are_same(one: &Arc<Anchors>, other: &Arc<Anchors>) -> bool {
+            Arc::ptr_eq(one, other) || one == other
+        }
+        let are_observed_same = match (&self.observed, &other.observed) {
+            (Some(one), Some(other)) => are_same(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        (self.mode, self.rules, self.refusals, self.lists)
+            == (other.mode, other.rules, other.refusals, other.lists)
+            && are_same(&self.anchors, &other.anchors)
+            && are_observed_same
     }
 }
 
 impl ClientAuth {
+    /// Rules that believe only those for whom the operator answers, until [lists](Self::believe) are there.
+    pub fn new(mode: Mode, rules: Rules, refusals: Refusals, by_hand: Arc<Anchors>, lists: Lists) -> Self {
+        Self { mode, rules, refusals, anchors: Arc::clone(&by_hand), by_hand, lists, observed: None }
+    }
+
+    /// Takes trusted lists up. `both` makes one set of anchors of those by hand and those listed, in this order.
+    pub fn believe(
+        &mut self,
+        listed: Option<&Arc<Anchors>>,
+        mut both: impl FnMut(&Arc<Anchors>, &Arc<Anchors>) -> Arc<Anchors>,
+    ) {
+        self.anchors = Arc::clone(&self.by_hand);
+        self.observed = None;
+        match (self.lists, listed) {
+            (Lists::Ignored, _) | (_, None) => {}
+            (Lists::Observed, Some(listed)) => self.observed = Some(Arc::clone(listed)),
+            (Lists::Enforced, Some(listed)) => self.anchors = both(&self.by_hand, listed),
+        }
+    }
+
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
     /// extended key usage, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
@@ -157,7 +203,7 @@ mod tests {
 
     fn auth(mode: Mode, profile: Profile, extended_key_usage: EkuRule) -> ClientAuth {
         let rules = Rules { extended_key_usage, ..Rules::of(profile) };
-        ClientAuth { mode, rules, refusals: Refusals::Handshake, anchors: Arc::default() }
+        ClientAuth::new(mode, rules, Refusals::Handshake, Arc::default(), Lists::Ignored)
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod verdict;
 
 pub use assessment::{Anonymous, Assessment};
 pub use denial::Denial;
-pub use domain::{ClientAuth, HostName, Mode, Profile, Purpose, Refusals, TrustDomain};
+pub use domain::{ClientAuth, HostName, Lists, Mode, Profile, Purpose, Refusals, TrustDomain};
 pub use examine::examine;
 pub use finding::Finding;
 pub use registration::Registration;
@@ -34,5 +34,5 @@ pub use request_path::{PATH_BYTES_MAX, PathRefusal, RequestPath};
 pub use route::{Lookup, Route, RouteError, RouteTable};
 pub use rule::{ContentRule, Rule};
 pub use severity::{Severities, Severity, UnknownSeverity};
-pub use snapshot::{DomainId, Generation, Snapshot};
+pub use snapshot::{DomainId, Generation, Snapshot, believe};
 pub use verdict::{Evidence, Grant, Permit, Rules, Verdict, admit_anonymous, authorise, decide};

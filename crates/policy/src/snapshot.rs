@@ -1,5 +1,9 @@
 //! The whole that a decision reads.
 
+use std::sync::Arc;
+
+use portcullis_trust::Anchors;
+
 use crate::{RouteTable, TrustDomain};
 
 /// Counts publications; a shard compares it to see that something is new.
@@ -32,6 +36,13 @@ impl Snapshot {
         Self { generation, domains, routes }
     }
 
+    /// The same under other trusted lists, to be published after this. See [`ClientAuth::believe`](crate::ClientAuth::believe).
+    pub fn with_lists(&self, listed: Option<&Arc<Anchors>>) -> Self {
+        let mut domains: Vec<_> = self.domains.iter().map(|(domain, _)| domain.clone()).collect();
+        believe(&mut domains, listed);
+        Self::after(self, domains, self.routes.clone())
+    }
+
     /// The generation of the whole.
     pub const fn generation(&self) -> Generation {
         self.generation
@@ -59,5 +70,25 @@ impl Snapshot {
     /// The routes.
     pub const fn routes(&self) -> &RouteTable {
         &self.routes
+    }
+}
+
+/// Takes trusted lists up in all domains. Domains with the same anchors by hand share one set.
+pub fn believe(domains: &mut [TrustDomain], listed: Option<&Arc<Anchors>>) {
+    let mut made: Vec<(Arc<Anchors>, Arc<Anchors>)> = Vec::new();
+    for domain in domains {
+        domain.client_auth.believe(listed, |by_hand, listed| {
+            if by_hand.is_empty() {
+                return Arc::clone(listed);
+            }
+            if let Some((_, all)) = made.iter().find(|(known, _)| Arc::ptr_eq(known, by_hand)) {
+                return Arc::clone(all);
+            }
+            let mut all = Anchors::clone(by_hand);
+            all.extend(Anchors::clone(listed));
+            let all = Arc::new(all);
+            made.push((Arc::clone(by_hand), Arc::clone(&all)));
+            all
+        });
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn read_store(folder: &Path, signers: Option<&Path>) -> anyhow::Resul
     }
     let files = files_of(folder)?.into_iter().filter(|file| is_xml(file));
     let documents = files.map(|file| read_list(&file)).collect::<anyhow::Result<Vec<_>>>()?;
-    TrustStore::build(documents.iter().map(Vec::as_slice), &selection)
+    TrustStore::build(documents.iter().map(Vec::as_slice), &selection, None)
         .with_context(|| format!("{}: no trusted lists", folder.display()))
 }
 

@@ -82,6 +82,10 @@ pub fn describe() {
         "Verdicts on client certificates whose key was proved, by result."
     );
     describe_counter!(
+        "portcullis_client_cert_observed_refusals_total",
+        "Clients that were admitted and would be refused by trusted lists that are only observed, by code."
+    );
+    describe_counter!(
         "portcullis_authz_decisions_total",
         "Route decisions, by route, needed role and outcome."
     );
@@ -167,6 +171,7 @@ pub struct ListenerMetrics {
     shed: [Counter; 3],
     failures: ByCode,
     verifications: ByCode,
+    observed_refusals: ByCode,
     closed: ByCode,
     critical_extensions: ByCode,
 }
@@ -201,6 +206,7 @@ impl ListenerMetrics {
             shed: [shed("handshakes"), shed("source"), shed("connections")],
             failures: ByCode::new("portcullis_tls_handshake_failures_total", "reason", &labels),
             verifications: ByCode::new("portcullis_client_cert_verifications_total", "result", &labels),
+            observed_refusals: ByCode::new("portcullis_client_cert_observed_refusals_total", "code", &labels),
             closed: ByCode::new("portcullis_connections_closed_total", "reason", &labels),
             critical_extensions: ByCode::new(
                 "portcullis_client_cert_critical_extensions_total",
@@ -247,6 +253,11 @@ impl ListenerMetrics {
     /// A verdict on a certificate whose key was proved: `admitted`, or the code of the denial.
     pub fn verified(&self, result: &'static str) {
         self.verifications.increment(result);
+    }
+
+    /// A client that was admitted would be refused by rules that are only observed, for the cause `code`.
+    pub fn would_refuse(&self, code: &'static str) {
+        self.observed_refusals.increment(code);
     }
 }
 

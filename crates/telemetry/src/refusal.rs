@@ -68,6 +68,27 @@ impl RefusalLog {
         );
     }
 
+    /// Logs that a peer who passes would be refused for the cause `code` by rules that are only observed.
+    pub fn would_refuse(
+        &mut self,
+        code: &'static str,
+        who: &Refused<'_>,
+        detail: impl FnOnce() -> String,
+        now: Instant,
+    ) {
+        let Some(held_back) = self.admit(code, now) else { return };
+        tracing::warn!(
+            code,
+            listener = who.listener,
+            peer = %who.peer,
+            organization_identifier = who.organization_identifier,
+            thumbprint_sha256 = who.thumbprint_sha256.map(tracing::field::display),
+            held_back,
+            detail = detail(),
+            "would be refused"
+        );
+    }
+
     /// Whether a line for `code` may be written now; with the number of lines held back since the last one.
     fn admit(&mut self, code: &'static str, now: Instant) -> Option<u64> {
         let fresh = || Cause { window_start: now, lines: 0, held_back: 0 };

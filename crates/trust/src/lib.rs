@@ -23,4 +23,4 @@ pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
 };
 pub use path_error::{PathError, Presented};
-pub use store::{ListFacts, ListState, Selection, TrustStore};
+pub use store::{ListFacts, ListProblem, ListState, Selection, TrustStore};

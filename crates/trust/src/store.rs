@@ -7,8 +7,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::anchors::Anchors;
-use crate::list::{ListError, ListKind, Lotl, TreeError, inspect_list};
-use crate::listing::ListedService;
+use thiserror::Error;
+
+use crate::list::{ListError, ListKind, Lotl, TreeError, TrustedList, inspect_list};
+use crate::listing::{ListedService, Usage};
 
 /// The certificates of the Official Journal C/2026/1944, in PEM: those who sign the list of lists since April 2026.
 const JOURNAL: &[u8] = include_bytes!("../data/oj-c-2026-1944.pem");
@@ -34,15 +36,45 @@ impl Default for Selection {
     }
 }
 
-/// What became of a list that is pointed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListState {
-    /// It is believed.
-    Valid(ListFacts),
-    /// It is there, and not believed.
-    Refused(ListError),
+/// A national list, as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListState {
+    /// The list that serves; `None` if none ever was believed.
+    pub serving: Option<ListFacts>,
+    /// What is wrong with the list that was offered last, if that is not the one that serves.
+    pub problem: Option<ListProblem>,
+    services: Vec<Arc<ListedService>>,
+}
+
+/// Why a list that is pointed to was not taken up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ListProblem {
     /// It is not there.
+    #[error("there is no such list")]
     Missing,
+    /// It is not believed.
+    #[error(transparent)]
+    Refused(#[from] ListError),
+    /// It is older than one that was seen.
+    #[error("its sequence number {offered} is lower than {seen}, which was seen before")]
+    Rollback {
+        /// The highest that was seen.
+        seen: u64,
+        /// That of the list.
+        offered: u64,
+    },
+}
+
+impl ListProblem {
+    /// The stable code, for metrics and logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Refused(error) => error.status().as_str(),
+            Self::Rollback { .. } => "rollback",
+        }
+    }
 }
 
 /// What is told of a list that is believed.
@@ -80,11 +112,16 @@ impl TrustStore {
     ///
     /// Trust: every document is hostile. None is believed that is not signed by one to whom the journal leads.
     ///
+    /// `previous` is what served until now under the same selection: no list is followed by one with a lower sequence
+    /// number, and one that is not followed by another serves on until it is too old.
+    ///
     /// # Errors
-    /// There is no list of lists that is believed; then nothing is.
+    /// There is no list of lists that is believed, or it is older than the previous one; then nothing is believed that was
+    /// not before.
     pub fn build<'d>(
         documents: impl IntoIterator<Item = &'d [u8]>,
         selection: &Selection,
+        previous: Option<&Self>,
     ) -> Result<Self, TreeError> {
         let mut lists_of_lists = Vec::new();
         let mut national: BTreeMap<String, Vec<(u64, &[u8])>> = BTreeMap::new();
@@ -104,17 +141,24 @@ impl TrustStore {
             .map(|(_, _, bytes)| *bytes)
             .collect();
         let lotl = Lotl::authenticate(newest, &pivots, &selection.journal)?;
-        let mut services = Vec::new();
+        if let Some(previous) = previous.map(|previous| previous.lotl.sequence) {
+            let sequence = lotl.list().sequence;
+            if sequence < previous {
+                return Err(TreeError::Order { previous, sequence });
+            }
+        }
         let mut lists = BTreeMap::new();
         for territory in lotl.territories() {
             if selection.territories.is_empty()
                 || selection.territories.iter().any(|chosen| chosen == territory)
             {
                 let candidates = national.remove(territory).unwrap_or_default();
-                let state = national_state(&lotl, territory, candidates, selection, &mut services);
+                let before = previous.and_then(|previous| previous.lists.get(territory));
+                let state = ListState::after(before, &lotl, territory, candidates, selection);
                 lists.insert(territory.to_owned(), state);
             }
         }
+        let services = lists.values().flat_map(|state: &ListState| &state.services).cloned();
         let (anchors, _) = Anchors::from_services(services);
         Ok(Self { lotl: facts(lotl.list(), 0), journal_uri, lists, anchors: Arc::new(anchors) })
     }
@@ -132,32 +176,57 @@ fn origin(uris: &[String]) -> (Vec<u64>, Option<String>) {
     (pivots, None)
 }
 
-fn national_state(
-    lotl: &Lotl,
-    territory: &str,
-    mut candidates: Vec<(u64, &[u8])>,
-    selection: &Selection,
-    services: &mut Vec<Arc<ListedService>>,
-) -> ListState {
-    candidates.sort_by_key(|(sequence, _)| std::cmp::Reverse(*sequence));
-    let mut state = ListState::Missing;
-    for (_, bytes) in candidates {
-        match lotl.national_list(territory, bytes) {
-            Ok(signed) => {
-                let mut list = signed.into_list();
-                list.services.retain(|service| !selection.excluded_providers.contains(&service.provider));
-                let facts = facts(&list, list.services.len());
-                services.extend(ListedService::all_of(list, selection.max_staleness_s));
-                return ListState::Valid(facts);
+impl ListState {
+    /// The newest of the candidates that is believed, or what was before.
+    fn after(
+        before: Option<&Self>,
+        lotl: &Lotl,
+        territory: &str,
+        mut candidates: Vec<(u64, &[u8])>,
+        selection: &Selection,
+    ) -> Self {
+        candidates.sort_by_key(|(sequence, _)| std::cmp::Reverse(*sequence));
+        let mut problem = None;
+        for (_, bytes) in candidates {
+            match lotl.national_list(territory, bytes) {
+                Ok(signed) => match Self::take_up(before, signed.into_list(), selection) {
+                    Ok(state) => return state,
+                    Err(rollback) => problem = problem.or(Some(rollback)),
+                },
+                Err(error) => problem = problem.or(Some(error.into())),
             }
-            Err(error) if state == ListState::Missing => state = ListState::Refused(error),
-            Err(_) => {}
         }
+        Self { problem: problem.or(Some(ListProblem::Missing)), ..before.cloned().unwrap_or_default() }
     }
-    state
+
+    fn take_up(
+        before: Option<&Self>,
+        mut list: TrustedList,
+        selection: &Selection,
+    ) -> Result<Self, ListProblem> {
+        let seen = before.and_then(|before| before.serving.as_ref()).map(|facts| facts.sequence);
+        if let Some(seen) = seen.filter(|seen| list.sequence < *seen) {
+            return Err(ListProblem::Rollback { seen, offered: list.sequence });
+        }
+        list.services.retain(|service| !selection.excluded_providers.contains(&service.provider));
+        let serving = Some(facts(&list, list.services.len()));
+        Ok(Self { serving, problem: None, services: ListedService::all_of(list, selection.max_staleness_s) })
+    }
+
+    /// How many of its CAs are granted for a usage at a time, in Unix seconds.
+    pub fn granted(&self, usage: Usage, now: i64) -> usize {
+        let granted = self.services.iter().filter(|listed| {
+            let state = listed.service.state_at(now).filter(|_| listed.service.is_granted_at(now));
+            state.is_some_and(|state| match usage {
+                Usage::Web => state.usages.web,
+                Usage::Seal => state.usages.seals,
+            })
+        });
+        granted.map(|listed| listed.service.certificates.len()).sum()
+    }
 }
 
-fn facts(list: &crate::list::TrustedList, services: usize) -> ListFacts {
+fn facts(list: &TrustedList, services: usize) -> ListFacts {
     ListFacts {
         sequence: list.sequence,
         issued: list.issued,

@@ -12,7 +12,7 @@ async fn start(phase: Phase) -> (SocketAddr, watch::Sender<Phase>) {
     let (sender, phases) = watch::channel(phase);
     let listener = AdminListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.address();
-    tokio::spawn(listener.serve(Recorder::detached(), phases));
+    tokio::spawn(listener.serve(Recorder::detached(), phases, watch::channel(None).1));
     (address, sender)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use portcullis_policy::{ClientAuth, Mode, Profile, Purpose, Refusals, Rules};
+use portcullis_policy::{ClientAuth, Lists, Mode, Profile, Purpose, Refusals, Rules};
 use portcullis_trust::{AnchorError, Anchors, EkuRule};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 
 pub(crate) const KEYS: &[&str] =
-    &["mode", "profile", "anchors", "extended_key_usage", "refusals", "severities"];
+    &["mode", "profile", "anchors", "trusted_lists", "extended_key_usage", "refusals", "severities"];
 
 /// The rules as written: any of them may be left to the listener.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub(crate) struct ClientAuthWritten {
     mode: Entry<Mode>,
     profile: Entry<Profile>,
     anchors: Entry<Vec<Located<String>>>,
+    trusted_lists: Entry<bool>,
     extended_key_usage: Entry<EkuRule>,
     refusals: Entry<Refusals>,
     severities: Entry<SeveritiesWritten>,
@@ -45,6 +46,7 @@ impl ClientAuthWritten {
                 &[("x509", Profile::X509), ("obie", Profile::Obie), ("psd2", Profile::Psd2)],
             ),
             anchors: section.texts("anchors"),
+            trusted_lists: section.flag("trusted_lists"),
             extended_key_usage: section.choice(
                 "extended_key_usage",
                 &[("client-auth", EkuRule::ClientAuth), ("any-tls", EkuRule::AnyTls)],
@@ -64,6 +66,7 @@ impl ClientAuthWritten {
             mode: entry(mistaken),
             profile: entry(mistaken),
             anchors: entry(mistaken),
+            trusted_lists: entry(mistaken),
             extended_key_usage: entry(mistaken),
             refusals: entry(mistaken),
             severities: entry(mistaken),
@@ -77,6 +80,7 @@ impl ClientAuthWritten {
             mode: self.mode.or_inherit(&listener.mode),
             profile: self.profile.or_inherit(&listener.profile),
             anchors: self.anchors.or_inherit(&listener.anchors),
+            trusted_lists: self.trusted_lists.or_inherit(&listener.trusted_lists),
             extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
             refusals: self.refusals.or_inherit(&listener.refusals),
             severities: self.severities.or_inherit(&listener.severities),
@@ -94,6 +98,7 @@ impl ClientAuthWritten {
         let places = [
             self.profile.as_written().map(|written| &written.place),
             self.anchors.as_written().map(|written| &written.place),
+            self.trusted_lists.as_written().map(|written| &written.place),
             self.extended_key_usage.as_written().map(|written| &written.place),
             self.refusals.as_written().map(|written| &written.place),
             self.severities.as_written().map(|written| &written.place),
@@ -110,6 +115,8 @@ impl ClientAuthWritten {
 pub(crate) struct AnchorShelf<'r> {
     folder: Folder,
     report: &'r Report,
+    /// What `[trust]` says lists are for; `None` without it.
+    lists: Option<Lists>,
     /// `None` for a list that could not be read.
     sets: HashMap<Vec<PathBuf>, Option<Arc<Anchors>>>,
     /// Tables whose missing keys were reported.
@@ -117,8 +124,8 @@ pub(crate) struct AnchorShelf<'r> {
 }
 
 impl<'r> AnchorShelf<'r> {
-    pub(crate) fn new(folder: Folder, report: &'r Report) -> Self {
-        Self { folder, report, sets: HashMap::new(), missing: Vec::new() }
+    pub(crate) fn new(folder: Folder, lists: Option<Lists>, report: &'r Report) -> Self {
+        Self { folder, report, lists, sets: HashMap::new(), missing: Vec::new() }
     }
 
     /// The rules as run. `None` after a mistake.
@@ -132,7 +139,9 @@ impl<'r> AnchorShelf<'r> {
         };
         if mode != Mode::Off {
             self.require("profile", matches!(written.profile, Entry::Absent), &written.place);
-            self.require("anchors", matches!(written.anchors, Entry::Absent), &written.place);
+            // Lists that are only observed let nobody in.
+            let is_needed = self.lists_for(written) != Lists::Enforced;
+            self.require("anchors", is_needed && matches!(written.anchors, Entry::Absent), &written.place);
         }
         let mut rules = Rules {
             purpose: Purpose::Qwac,
@@ -143,11 +152,24 @@ impl<'r> AnchorShelf<'r> {
             severities.value.apply(&mut rules, self.report);
         }
         let refusals = written.refusals.clone().or(Refusals::Handshake);
-        Some(ClientAuth { mode, rules, refusals, anchors: anchors? })
+        Some(ClientAuth::new(mode, rules, refusals, anchors?, self.lists_for(written)))
+    }
+
+    fn lists_for(&self, written: &ClientAuthWritten) -> Lists {
+        let Some(trusted_lists) = written.trusted_lists.as_written().filter(|written| written.value) else {
+            return Lists::Ignored;
+        };
+        self.lists.unwrap_or_else(|| {
+            self.report.mistake(&trusted_lists.place, "there is no [trust] that says where the lists are");
+            Lists::Ignored
+        })
     }
 
     fn anchors_for(&mut self, mode: Mode, written: &ClientAuthWritten) -> Option<Arc<Anchors>> {
         if mode == Mode::Off {
+            return Some(Arc::default());
+        }
+        if matches!(written.anchors, Entry::Absent) && self.lists_for(written) == Lists::Enforced {
             return Some(Arc::default());
         }
         let files = written.anchors.as_written()?;

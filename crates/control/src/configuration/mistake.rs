@@ -82,6 +82,13 @@ impl Mistakes {
         Self { file: file.to_owned(), list }
     }
 
+    /// One mistake of the file as a whole.
+    pub(crate) fn of_file(file: &Path, message: String) -> Self {
+        let report = Report::new("");
+        report.mistake(&Place::FILE, message);
+        Self::new(file, report.into_parts().0)
+    }
+
     /// The file in question.
     pub fn file(&self) -> &Path {
         &self.file

@@ -79,7 +79,7 @@ impl Bench {
 
     pub(super) fn load(&self, text: &str) -> Result<Configuration, Mistakes> {
         self.file("portcullis.toml", text);
-        Configuration::load(&self.folder.join("portcullis.toml"), &Snapshot::default())
+        Configuration::load(&self.folder.join("portcullis.toml"), &Snapshot::default(), None)
     }
 
     /// The configuration, which has no mistakes.

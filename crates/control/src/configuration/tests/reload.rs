@@ -5,7 +5,7 @@ use crate::{Configuration, Mistakes};
 
 fn reload(bench: &Bench, running: &Configuration, text: &str) -> Result<Configuration, Mistakes> {
     bench.file("portcullis.toml", text);
-    Configuration::reload(&bench.folder().join("portcullis.toml"), &running.plan, &running.fixed)
+    Configuration::reload(&bench.folder().join("portcullis.toml"), &running.plan, &running.fixed, None)
 }
 
 fn refused(bench: &Bench, old: &str, new: &str, key: &str, words: &str) {

@@ -138,7 +138,7 @@ fn broken_toml_is_told_with_its_lines() {
 fn a_configuration_that_cannot_be_read_is_told() {
     let bench = Bench::new();
     let load = |name: &str| {
-        Configuration::load(&bench.folder().join(name), &Snapshot::default()).unwrap_err().to_string()
+        Configuration::load(&bench.folder().join(name), &Snapshot::default(), None).unwrap_err().to_string()
     };
     assert!(load("missing.toml").contains("missing.toml: cannot be read"));
     assert!(load(".").contains("is not a regular file"));
@@ -252,7 +252,7 @@ proptest! {
     #[test]
     fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         let text = String::from_utf8_lossy(&bytes);
-        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default());
+        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default(), None);
     }
 
     #[test]
@@ -266,6 +266,6 @@ proptest! {
                 text.replace_range(start..end, &new);
             }
         }
-        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default());
+        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default(), None);
     }
 }
