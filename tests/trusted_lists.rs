@@ -104,7 +104,7 @@ fn who_is_believed_follows_the_lists() {
     assert_eq!(ask(&mut stays), Ok(200));
     lists.publish(&site, "withdrawn");
     eventually("the connection is closed", || ask(&mut stays).is_err());
-    assert_eq!(outcome(&gate, &client), Err(Refusal::Alert(AlertDescription::BadCertificate)));
+    assert_eq!(outcome(&gate, &client), Err(Refusal::Alert(AlertDescription::AccessDenied)));
     let withdrawn =
         || gate.metrics().sum("portcullis_client_cert_verifications_total", &[("result", "trust.withdrawn")]);
     eventually("the refusal is counted by its code", || withdrawn() > 0.0);

@@ -173,6 +173,8 @@ fn alert_for(denial: &Denial) -> CertificateError {
         Denial::Path(PathError::NotYetValid { .. }) => CertificateError::NotValidYet,
         Denial::Path(PathError::UnknownIssuer { .. }) => CertificateError::UnknownIssuer,
         Denial::Path(PathError::UnusableEku { .. }) => CertificateError::InvalidPurpose,
+        // The certificate is in order; who issued it is not believed for it.
+        Denial::Path(PathError::Unwanted(_)) => CertificateError::ApplicationVerificationFailure,
         Denial::Path(_) | Denial::Unreadable(_) => CertificateError::BadEncoding,
         Denial::Rule { finding, .. } => alert_for_rule(finding.rule),
         _ => CertificateError::ApplicationVerificationFailure,
