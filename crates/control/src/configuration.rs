@@ -49,7 +49,7 @@ pub use self::{
     listener::CertificateExpiry,
     log::LogSettings,
     mistake::{Mistake, Mistakes},
-    trust::TrustSettings,
+    trust::{ListSource, TrustSettings},
 };
 
 const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin", "trust"];

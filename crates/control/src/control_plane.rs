@@ -27,7 +27,7 @@ use crate::{
     recorder::Recorder,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
-    trusted_lists::{RefreshError, TrustedLists},
+    trusted_lists::{DownloadError, Outcome, Refreshed, TrustedLists},
 };
 
 /// How often histograms are emptied into their buckets and the like. What a shard observes in the meantime is kept one by
@@ -163,7 +163,7 @@ impl ControlPlane {
                 () = pings.due() => self.ping(),
                 refreshed = self.lists.refreshed() => {
                     tell_refresh(&self.recorder, &refreshed);
-                    if refreshed.is_ok() {
+                    if refreshed.store.is_ok() {
                         self.publish_lists();
                     }
                 }
@@ -373,9 +373,16 @@ impl Reload {
     }
 }
 
-fn tell_refresh(recorder: &Recorder, refreshed: &Result<Arc<TrustStore>, RefreshError>) {
-    recorder.lists_refreshed(refreshed.as_deref().ok());
-    match refreshed {
+fn tell_refresh(recorder: &Recorder, Refreshed { outcomes, store }: &Refreshed) {
+    for Outcome { territory, failure } in outcomes {
+        recorder.list_fetched(territory, failure.as_ref().map_or("success", DownloadError::code));
+        if let Some(failure) = failure {
+            let (code, error): (_, &dyn std::error::Error) = (failure.code(), failure);
+            tracing::warn!(%territory, code, error, "a trusted list was not fetched");
+        }
+    }
+    recorder.lists_refreshed(store.as_deref().ok());
+    match store {
         Ok(store) => {
             for (territory, state) in &store.lists {
                 if let Some(problem) = &state.problem {

@@ -7,6 +7,7 @@ mod admin_listener;
 mod configuration;
 mod control_plane;
 mod error;
+mod fetch;
 mod logging;
 mod memory;
 mod open_files;
@@ -16,6 +17,8 @@ mod service_manager;
 mod signals;
 mod trusted_lists;
 
-pub use configuration::{CertificateExpiry, Configuration, LogSettings, Mistake, Mistakes, TrustSettings};
+pub use configuration::{
+    CertificateExpiry, Configuration, ListSource, LogSettings, Mistake, Mistakes, TrustSettings,
+};
 pub use control_plane::run;
 pub use error::ControlError;

@@ -77,6 +77,12 @@ impl Recorder {
         with_local_recorder(&*locked(&self.configuration), || record_anchors(policy));
     }
 
+    /// Counts what became of fetching a trusted list: `success`, or the code of the failure.
+    pub(crate) fn list_fetched(&self, territory: &str, result: &'static str) {
+        counter!("portcullis_trust_fetches_total", "territory" => territory.to_owned(), "result" => result)
+            .increment(1);
+    }
+
     /// Tells what came of reading trusted lists: what serves now, or nothing new.
     pub(crate) fn lists_refreshed(&self, store: Option<&TrustStore>) {
         refreshes(if store.is_some() { "success" } else { "failure" }).increment(1);
@@ -171,6 +177,7 @@ fn locked(recorder: &Mutex<PrometheusRecorder>) -> MutexGuard<'_, PrometheusReco
 }
 
 fn describe_own() {
+    describe_counter!("portcullis_trust_fetches_total", "Fetches of trusted lists, by territory and result.");
     describe_counter!("portcullis_trust_refreshes_total", "Readings of the trusted lists, by result.");
     describe_gauge!("portcullis_build_info", "The version that runs; always 1.");
     describe_gauge!("portcullis_io_backend_info", "What carries the I/O, io_uring or epoll; always 1.");

@@ -1,6 +1,9 @@
-//! Trusted lists: read from their folder, again and again, beside everything else.
+//! Trusted lists: fetched or kept by others, and read from their folder, again and again, beside everything else.
+
+mod download;
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +15,9 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use crate::TrustSettings;
+use crate::fetch::{Backoff, FetchError};
+use crate::{ListSource, TrustSettings};
+pub(crate) use download::{Download, DownloadError, Outcome};
 
 /// Files of a folder that are read: some thirty lists, pivots, and whatever lies beside them.
 const FILES_MAX: usize = 256;
@@ -33,6 +38,12 @@ pub(crate) enum RefreshError {
     /// There is no list of lists that is believed.
     #[error("{0}")]
     Tree(#[from] TreeError),
+    /// The list of lists cannot be fetched.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// No client can be made.
+    #[error(transparent)]
+    Client(#[from] FetchError),
     /// The task that read them ended by itself.
     #[error("the lists were not read to the end")]
     Task(#[from] JoinError),
@@ -44,13 +55,27 @@ pub(crate) struct TrustedLists {
     settings: Option<TrustSettings>,
     store: Option<Arc<TrustStore>>,
     next: Instant,
-    reading: Option<JoinHandle<Result<TrustStore, RefreshError>>>,
+    /// Failures in a row.
+    failures: u32,
+    reading: Option<JoinHandle<Read>>,
+}
+
+/// What a task brings: what became of each list that it fetched, and what it read.
+type Read = (Vec<Outcome>, Result<TrustStore, RefreshError>);
+
+/// What came of a refresh.
+#[derive(Debug)]
+pub(crate) struct Refreshed {
+    /// What became of each list that was fetched; none if they are kept by others.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What serves now; after an error, what served before.
+    pub(crate) store: Result<Arc<TrustStore>, RefreshError>,
 }
 
 impl TrustedLists {
     /// Lists that were not read yet.
     pub(crate) fn new(settings: Option<TrustSettings>) -> Self {
-        Self { settings, store: None, next: Instant::now(), reading: None }
+        Self { settings, store: None, next: Instant::now(), failures: 0, reading: None }
     }
 
     /// The CAs that the lists name, if any lists serve.
@@ -69,33 +94,78 @@ impl TrustedLists {
             // What serves may be newer than what the reload began with.
             return;
         }
-        let due = settings.as_ref().map(|settings| settings.refresh_interval).unwrap_or_default();
-        *self = Self { settings, store: found, next: Instant::now() + due, reading: None };
+        // What is fetched may be there already, and be old.
+        let due = match &settings {
+            Some(TrustSettings { source: ListSource::Folder(_), refresh_interval, .. }) => *refresh_interval,
+            _ => Duration::ZERO,
+        };
+        *self = Self { store: found, next: Instant::now() + due, ..Self::new(settings) };
     }
 
-    /// Reads the lists for the first time; `None` without settings.
-    pub(crate) async fn first(&mut self) -> Option<Result<Arc<TrustStore>, RefreshError>> {
-        self.settings.is_some().then_some(())?;
-        Some(self.refreshed().await)
+    /// Reads the lists for the first time, those that were fetched before among them; `None` without settings.
+    pub(crate) async fn first(&mut self) -> Option<Refreshed> {
+        let settings = self.settings.clone()?;
+        let is_fetched = matches!(settings.source, ListSource::Https { .. });
+        let read = spawn_blocking(move || read_store(&settings, None)).await;
+        let refreshed = self.take_up(Vec::new(), read.map_err(RefreshError::from).and_then(|read| read));
+        if is_fetched {
+            (self.next, self.failures) = (Instant::now(), 0);
+        }
+        Some(refreshed)
     }
 
-    /// Waits until the lists are due, and reads them. Never ends without settings. Nothing is lost if the future is dropped.
-    ///
-    /// # Errors
-    /// They cannot be taken up; what served serves on.
-    pub(crate) async fn refreshed(&mut self) -> Result<Arc<TrustStore>, RefreshError> {
+    /// Waits until the lists are due, fetches them if they are to be fetched, and reads them. Never ends without settings.
+    /// Nothing is lost if the future is dropped.
+    pub(crate) async fn refreshed(&mut self) -> Refreshed {
         let Some(settings) = &self.settings else { return std::future::pending().await };
         sleep_until(self.next).await;
-        let reading = self.reading.get_or_insert_with(|| {
-            let (settings, previous) = (settings.clone(), self.store.clone());
-            spawn_blocking(move || read_store(&settings, previous.as_deref()))
-        });
+        if self.reading.is_none() {
+            self.reading = match self.begin(settings.clone()) {
+                Ok(reading) => Some(reading),
+                Err(error) => return self.take_up(Vec::new(), Err(error)),
+            };
+        }
+        let Some(reading) = &mut self.reading else { return std::future::pending().await };
         let read = reading.await;
         self.reading = None;
-        self.next = Instant::now() + settings.refresh_interval;
-        let store = Arc::new(read??);
-        self.store = Some(Arc::clone(&store));
-        Ok(store)
+        match read {
+            Ok((outcomes, read)) => self.take_up(outcomes, read),
+            Err(error) => self.take_up(Vec::new(), Err(error.into())),
+        }
+    }
+
+    fn begin(&self, settings: TrustSettings) -> Result<JoinHandle<Read>, RefreshError> {
+        let previous = self.store.clone();
+        let download = match &settings.source {
+            ListSource::Folder(_) => None,
+            ListSource::Https { lotl, cache, roots } => Some(Arc::new(Download::new(lotl, cache, roots)?)),
+        };
+        Ok(tokio::spawn(async move {
+            let mut outcomes = Vec::new();
+            if let Some(download) = download {
+                match download.run(settings.selection.clone()).await {
+                    Ok(fetched) => outcomes = fetched,
+                    Err(error) => return (outcomes, Err(error)),
+                }
+            }
+            let read = spawn_blocking(move || read_store(&settings, previous.as_deref())).await;
+            (outcomes, read.map_err(RefreshError::from).and_then(|read| read))
+        }))
+    }
+
+    /// Takes what was read into service, and sets the time for the next.
+    fn take_up(&mut self, outcomes: Vec<Outcome>, read: Result<TrustStore, RefreshError>) -> Refreshed {
+        let is_whole = read.is_ok() && outcomes.iter().all(|outcome| outcome.failure.is_none());
+        self.failures = if is_whole { 0 } else { self.failures.saturating_add(1) };
+        let period = self.settings.as_ref().map(|settings| settings.refresh_interval).unwrap_or_default();
+        // A hasher of the standard library begins with random keys.
+        let random = RandomState::new().build_hasher().finish();
+        self.next = Instant::now() + Backoff::new(period).delay(self.failures, random);
+        let store = read.map(Arc::new);
+        if let Ok(store) = &store {
+            self.store = Some(Arc::clone(store));
+        }
+        Refreshed { outcomes, store }
     }
 
     /// What must be there for the gate to be ready and is not.
@@ -142,12 +212,17 @@ impl KnownLists {
         if self.settings.as_ref() == Some(settings) {
             return Ok(previous);
         }
-        Ok(Some(Arc::new(read_store(settings, previous.as_deref())?)))
+        match (read_store(settings, previous.as_deref()), &settings.source) {
+            (Ok(store), _) => Ok(Some(Arc::new(store))),
+            // They are fetched at once.
+            (Err(_), ListSource::Https { .. }) => Ok(None),
+            (Err(error), ListSource::Folder(_)) => Err(error),
+        }
     }
 }
 
 fn read_store(settings: &TrustSettings, previous: Option<&TrustStore>) -> Result<TrustStore, RefreshError> {
-    let documents = read_folder(&settings.folder)?;
+    let documents = read_folder(settings.source.folder())?;
     Ok(TrustStore::build(documents.iter().map(Vec::as_slice), &settings.selection, previous)?)
 }
 

@@ -128,19 +128,16 @@ impl TrustStore {
         for bytes in documents {
             let Some(list) = inspect_list(bytes, &[]).0 else { continue };
             match list.kind {
-                ListKind::ListOfLists => lists_of_lists.push((list.sequence, list.information_uris, bytes)),
+                ListKind::ListOfLists => lists_of_lists.push((list, bytes)),
                 _ => national.entry(list.territory).or_default().push((list.sequence, bytes)),
             }
         }
-        lists_of_lists.sort_by_key(|(sequence, ..)| *sequence);
-        let (_, uris, newest) = lists_of_lists.last().ok_or(TreeError::Missing)?;
-        let (pivots, journal_uri) = origin(uris);
-        let pivots: Vec<_> = lists_of_lists
-            .iter()
-            .filter(|(sequence, ..)| pivots.contains(sequence))
-            .map(|(_, _, bytes)| *bytes)
-            .collect();
-        let lotl = Lotl::authenticate(newest, &pivots, &selection.journal)?;
+        lists_of_lists.sort_by_key(|(list, _)| list.sequence);
+        let (newest, bytes) = lists_of_lists.last().ok_or(TreeError::Missing)?;
+        let is_pivot = |list: &TrustedList| newest.pivots().any(|(sequence, _)| sequence == list.sequence);
+        let pivots: Vec<_> =
+            lists_of_lists.iter().filter(|(list, _)| is_pivot(list)).map(|(_, bytes)| *bytes).collect();
+        let lotl = Lotl::authenticate(bytes, &pivots, &selection.journal)?;
         if let Some(previous) = previous.map(|previous| previous.lotl.sequence) {
             let sequence = lotl.list().sequence;
             if sequence < previous {
@@ -160,20 +157,9 @@ impl TrustStore {
         }
         let services = lists.values().flat_map(|state: &ListState| &state.services).cloned();
         let (anchors, _) = Anchors::from_services(services);
+        let journal_uri = lotl.list().journal().map(str::to_owned);
         Ok(Self { lotl: facts(lotl.list(), 0), journal_uri, lists, anchors: Arc::new(anchors) })
     }
-}
-
-/// The sequence numbers of the pivots that the list of lists names, and what stands behind them: the Official Journal. Pivots
-/// are told by their file names, which end with their sequence numbers.
-fn origin(uris: &[String]) -> (Vec<u64>, Option<String>) {
-    let mut pivots = Vec::new();
-    for uri in uris {
-        let Some(name) = uri.strip_suffix(".xml") else { return (pivots, Some(uri.clone())) };
-        let digits = name.len() - name.trim_end_matches(|character: char| character.is_ascii_digit()).len();
-        pivots.extend(name.get(name.len() - digits..).and_then(|digits| digits.parse::<u64>().ok()));
-    }
-    (pivots, None)
 }
 
 impl ListState {
@@ -243,19 +229,5 @@ mod tests {
     #[test]
     fn the_journal_is_built_in() {
         assert_eq!(Selection::default().journal.len(), 6);
-    }
-
-    #[test]
-    fn pivots_end_at_the_journal() {
-        let uris = [
-            "https://a.test/lotl-pivot-300.xml",
-            "https://a.test/lotl-pivot-282.xml",
-            "https://journal.test/?uri=OJ",
-            "https://a.test/1.xml",
-        ];
-        let (pivots, journal) = origin(&uris.map(str::to_owned));
-        assert_eq!((pivots, journal.as_deref()), (vec![300, 282], Some("https://journal.test/?uri=OJ")));
-        assert_eq!(origin(&[]), (Vec::new(), None));
-        assert_eq!(origin(&["https://a.test/x.xml".to_owned()]), (Vec::new(), None));
     }
 }

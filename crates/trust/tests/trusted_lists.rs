@@ -103,6 +103,25 @@ fn signers_are_those_that_are_pointed_to_in_their_time() {
 }
 
 #[test]
+fn pivots_end_at_the_journal() {
+    let uris = [
+        "https://a.test/lotl-pivot-300.xml",
+        "https://a.test/lotl-pivot-282.xml",
+        "https://journal.test/?uri=OJ",
+        "https://a.test/1.xml",
+    ];
+    let named = |uris: &[&str]| {
+        let information_uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
+        let list = read(&TrustedList { information_uris, ..TrustedList::new("EU", 1) });
+        let pivots: Vec<_> = list.pivots().map(|(sequence, _)| sequence).collect();
+        (pivots, list.journal().map(str::to_owned))
+    };
+    assert_eq!(named(&uris), (vec![300, 282], Some("https://journal.test/?uri=OJ".to_owned())));
+    assert_eq!(named(&[]), (Vec::new(), None));
+    assert_eq!(named(&["https://a.test/x.xml"]), (Vec::new(), None));
+}
+
+#[test]
 fn pivots_hand_the_signature_on() {
     let (journal, second, third) = (signer(), signer(), signer());
     let own = |sequence, next: &ListSigner| {

@@ -1,10 +1,11 @@
 //! `[trust]`: trusted lists.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_policy::Lists;
 use portcullis_trust::Selection;
+use rustls_pki_types::CertificateDer;
 
 use super::{
     entry::Entry,
@@ -16,6 +17,9 @@ use super::{
 pub(crate) const KEYS: &[&str] = &[
     "mode",
     "folder",
+    "lotl",
+    "cache",
+    "https_roots",
     "signers",
     "refresh_interval",
     "max_staleness",
@@ -36,8 +40,8 @@ const MAX_STALENESS_MOST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 pub struct TrustSettings {
     /// What they are for.
     pub lists: Lists,
-    /// The folder of the lists.
-    pub folder: PathBuf,
+    /// Where they come from.
+    pub source: ListSource,
     /// What of them is believed.
     pub selection: Selection,
     /// How often they are read anew.
@@ -46,10 +50,35 @@ pub struct TrustSettings {
     pub required: Vec<String>,
 }
 
+/// Where trusted lists come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListSource {
+    /// A folder that others keep.
+    Folder(PathBuf),
+    /// Their publishers, over https.
+    Https {
+        /// The URL of the list of lists.
+        lotl: String,
+        /// The folder of what was fetched.
+        cache: PathBuf,
+        /// Roots of servers that are believed beside those of the system.
+        roots: Vec<CertificateDer<'static>>,
+    },
+}
+
+impl ListSource {
+    /// The folder that they are read from.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Folder(folder) | Self::Https { cache: folder, .. } => folder,
+        }
+    }
+}
+
 /// `None` after a mistake.
 pub(crate) fn read(section: &Section<'_>, folder: &Folder) -> Option<TrustSettings> {
     let lists = section.choice("mode", &[("enforce", Lists::Enforced), ("observe", Lists::Observed)]);
-    let lists_folder = section.required_text("folder").written().map(|name| folder.join(&name.value));
+    let source = source(section, folder);
     let interval = section
         .duration("refresh_interval", Duration::from_secs(1)..=REFRESH_INTERVAL_MOST)
         .or(REFRESH_INTERVAL);
@@ -73,15 +102,75 @@ pub(crate) fn read(section: &Section<'_>, folder: &Folder) -> Option<TrustSettin
     };
     Some(TrustSettings {
         lists: lists.or(Lists::Enforced),
-        folder: lists_folder?,
+        source: source?,
         selection,
         refresh_interval: interval,
         required: values(required),
     })
 }
 
+/// A folder, or a URL with a cache.
+fn source(section: &Section<'_>, folder: &Folder) -> Option<ListSource> {
+    let (kept, lotl, cache) = (section.text("folder"), section.text("lotl"), section.text("cache"));
+    let roots = section.texts("https_roots");
+    match (kept, lotl) {
+        (Entry::Mistaken, _) | (_, Entry::Mistaken) => None,
+        (Entry::Absent, Entry::Absent) => {
+            section.report().mistake(
+                section.place(),
+                "needs `folder`, or `lotl` with `cache`: where the lists come from",
+            );
+            None
+        }
+        (Entry::Written(_), Entry::Written(lotl)) => {
+            section.report().mistake(&lotl.place, "stands beside `folder`: lists come from one of them");
+            None
+        }
+        (Entry::Written(kept), Entry::Absent) => {
+            let unused = [cache.as_written().map(|it| &it.place), roots.as_written().map(|it| &it.place)];
+            for place in unused.into_iter().flatten() {
+                section.report().mistake(place, "has no effect without `lotl`");
+            }
+            Some(ListSource::Folder(folder.join(&kept.value)))
+        }
+        (Entry::Absent, Entry::Written(lotl)) => {
+            if !lotl.value.starts_with("https://") {
+                section.report().mistake(&lotl.place, format!("{} is no https URL", shown(&lotl.value)));
+                return None;
+            }
+            if matches!(cache, Entry::Absent) {
+                section
+                    .report()
+                    .mistake(&section.place().missing("cache"), "is missing: a folder for what is fetched");
+            }
+            let cache = folder.join(&cache.written()?.value);
+            let roots = match roots {
+                Entry::Absent => Vec::new(),
+                Entry::Mistaken => return None,
+                Entry::Written(files) => certificates(section, folder, files.value),
+            };
+            Some(ListSource::Https { lotl: lotl.value, cache, roots })
+        }
+    }
+}
+
+fn certificates(
+    section: &Section<'_>,
+    folder: &Folder,
+    files: Vec<Located<String>>,
+) -> Vec<CertificateDer<'static>> {
+    let mut certificates = Vec::new();
+    for file in files {
+        match read_chain(&folder.join(&file.value)) {
+            Ok(chain) => certificates.extend(chain),
+            Err(error) => section.report().mistake(&file.place, format!("{} {error}", shown(&file.value))),
+        }
+    }
+    certificates
+}
+
 /// Those who may sign the list of lists: of the files that are named, or else of the Official Journal.
-fn signers(section: &Section<'_>, folder: &Folder) -> Option<Vec<rustls_pki_types::CertificateDer<'static>>> {
+fn signers(section: &Section<'_>, folder: &Folder) -> Option<Vec<CertificateDer<'static>>> {
     let files = match section.texts("signers") {
         Entry::Absent => return Some(Selection::default().journal),
         Entry::Mistaken => return None,
@@ -91,14 +180,7 @@ fn signers(section: &Section<'_>, folder: &Folder) -> Option<Vec<rustls_pki_type
         section.report().mistake(&files.place, "must name at least one file of certificates");
         return None;
     }
-    let mut signers = Vec::new();
-    for file in files.value {
-        match read_chain(&folder.join(&file.value)) {
-            Ok(chain) => signers.extend(chain),
-            Err(error) => section.report().mistake(&file.place, format!("{} {error}", shown(&file.value))),
-        }
-    }
-    Some(signers)
+    Some(certificates(section, folder, files.value))
 }
 
 fn territories(section: &Section<'_>, key: &'static str) -> Vec<Located<String>> {

@@ -109,6 +109,21 @@ impl TrustedList {
         self.next_update.is_some_and(|next_update| next_update < time)
     }
 
+    /// The pivots that a list of lists names, by sequence numbers, the newest first: the information URIs up to the first that
+    /// is no list. Their file names end with their sequence numbers.
+    pub fn pivots(&self) -> impl Iterator<Item = (u64, &str)> {
+        let lists = self.information_uris.iter().map_while(|uri| Some((uri, uri.strip_suffix(".xml")?)));
+        lists.filter_map(|(uri, name)| {
+            let digits = name.trim_end_matches(|character: char| character.is_ascii_digit()).len();
+            Some((name.get(digits..)?.parse().ok()?, uri.as_str()))
+        })
+    }
+
+    /// The Official Journal that a list of lists names as its beginning: the first information URI that is no list.
+    pub fn journal(&self) -> Option<&str> {
+        self.information_uris.iter().find(|uri| !uri.ends_with(".xml")).map(String::as_str)
+    }
+
     /// Services that are CA/QC at present.
     pub fn ca_qc(&self) -> impl Iterator<Item = &Service> {
         self.services.iter().filter(|service| service.states.first().is_some_and(|state| state.is_ca_qc))
