@@ -162,6 +162,32 @@ fn a_gate_without_its_lists_lets_nobody_in_and_says_so() {
 }
 
 #[test]
+fn a_list_past_its_next_update_serves_until_it_is_too_old() {
+    let site = Site::new();
+    let lists = Lists::new(&site);
+    let overdue =
+        TrustedList { next_update: "2026-01-02T00:00:00Z".to_owned(), ..TrustedList::new("ES", 11) };
+    let overdue = overdue.service(site.qtsp.issuing_der(), [State::for_web("granted", LONG_AGO)]);
+    lists.put("es.xml", &overdue.sign(&lists.spain).expect("signed"));
+    let patient = configuration(RULES, "max_staleness = \"366d\"");
+    let gate = Gate::start(PORTCULLIS, &site, &patient);
+    let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
+    assert_eq!((outcome(&gate, &client), ready(&gate).0), (Ok(200), 200));
+    let next_update =
+        gate.metrics().sum("portcullis_trust_list_next_update_timestamp_seconds", &[("territory", "ES")]);
+    assert_eq!(next_update, 1_767_312_000.0);
+    gate.rewrite(&configuration(RULES, "max_staleness = \"0s\"").to_toml());
+    gate.reload();
+    eventually("it is too old", || {
+        outcome(&gate, &client) == Err(Refusal::Alert(AlertDescription::AccessDenied))
+    });
+    eventually("that is told", || ready(&gate).0 == 503);
+    assert!(
+        gate.metrics().sum("portcullis_client_cert_verifications_total", &[("result", "trust.stale")]) > 0.0
+    );
+}
+
+#[test]
 fn lists_that_are_observed_refuse_nobody_and_tell_whom_they_would() {
     let site = Site::new();
     let lists = Lists::new(&site);

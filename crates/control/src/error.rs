@@ -47,6 +47,9 @@ pub enum ControlError {
     /// A thread cannot be made.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
+    /// Trusted lists cannot be fetched or read.
+    #[error("trusted lists")]
+    TrustedLists(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime of the control plane, or its signal handlers, cannot be made.
     #[error("cannot start the control plane")]
     Runtime(#[source] io::Error),

@@ -22,3 +22,4 @@ pub use configuration::{
 };
 pub use control_plane::run;
 pub use error::ControlError;
+pub use trusted_lists::{FailedList, fetch_trusted_lists, read_trusted_lists};

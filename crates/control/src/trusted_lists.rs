@@ -16,8 +16,9 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::fetch::{Backoff, FetchError};
-use crate::{ListSource, TrustSettings};
-pub(crate) use download::{Download, DownloadError, Outcome};
+use crate::{ControlError, ListSource, TrustSettings};
+use download::Download;
+pub(crate) use download::{DownloadError, Outcome};
 
 /// Files of a folder that are read: some thirty lists, pivots, and whatever lies beside them.
 const FILES_MAX: usize = 256;
@@ -28,13 +29,18 @@ pub(crate) enum RefreshError {
     /// The folder, or a list in it, cannot be read.
     #[error("cannot read {path}")]
     Folder {
+        /// Which.
         path: String,
+        /// Why not.
         #[source]
         source: io::Error,
     },
     /// There are more files than are read.
     #[error("{path} has more than {FILES_MAX} lists")]
-    TooManyFiles { path: String },
+    TooManyFiles {
+        /// Which folder.
+        path: String,
+    },
     /// There is no list of lists that is believed.
     #[error("{0}")]
     Tree(#[from] TreeError),
@@ -162,6 +168,13 @@ impl TrustedLists {
         let random = RandomState::new().build_hasher().finish();
         self.next = Instant::now() + Backoff::new(period).delay(self.failures, random);
         let store = read.map(Arc::new);
+        if let (Some(before), Ok(now)) = (&self.store, &store)
+            && before.journal_uri != now.journal_uri
+        {
+            // It may announce other signers: a matter for the operator, who can compare them and set `signers`.
+            let (before, now) = (before.journal_uri.as_deref(), now.journal_uri.as_deref());
+            tracing::warn!(before, now, "the list of lists names another Official Journal");
+        }
         if let Ok(store) = &store {
             self.store = Some(Arc::clone(store));
         }
@@ -188,6 +201,45 @@ impl TrustedLists {
             required.iter().find(|territory| !is_closed(territory) && serves(territory) != Some(true));
         missing.map(|territory| format!("the trusted list of {territory} is missing or out of date\n"))
     }
+}
+
+/// A list that was not fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedList {
+    /// Whose.
+    pub territory: String,
+    /// The stable code of the reason.
+    pub code: &'static str,
+    /// The reason.
+    pub reason: String,
+}
+
+/// Reads the lists of a configuration as they are in their folder, and fetches nothing.
+///
+/// # Errors
+/// [`ControlError::TrustedLists`]: there are none, or they are not believed.
+pub fn read_trusted_lists(settings: &TrustSettings) -> Result<TrustStore, ControlError> {
+    read_store(settings, None).map_err(|error| ControlError::TrustedLists(error.into()))
+}
+
+/// Fetches the lists of a configuration into their folder, as a running gate does; whoever else has it open must not.
+/// Returns those that were not fetched. Nothing is fetched where others keep the folder.
+///
+/// # Errors
+/// [`ControlError::TrustedLists`]: the list of lists cannot be had, or is not believed.
+pub fn fetch_trusted_lists(settings: &TrustSettings) -> Result<Vec<FailedList>, ControlError> {
+    let ListSource::Https { lotl, cache, roots } = &settings.source else { return Ok(Vec::new()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let fetched = runtime.map_err(ControlError::Runtime)?.block_on(async {
+        Arc::new(Download::new(lotl, cache, roots)?).run(settings.selection.clone()).await
+    });
+    let outcomes = fetched.map_err(|error| ControlError::TrustedLists(error.into()))?;
+    let failed = outcomes.into_iter().filter_map(|Outcome { territory, failure }| {
+        let failure = failure?;
+        Some(FailedList { territory, code: failure.code(), reason: failure.to_string() })
+    });
+    Ok(failed.collect())
 }
 
 /// Lists with the settings that they were read under.

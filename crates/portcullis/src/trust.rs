@@ -1,5 +1,6 @@
 //! `portcullis trust`: trusted lists from files, verified and shown.
 
+mod configured;
 mod report;
 mod tree;
 
@@ -16,11 +17,16 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use crate::inspect::{Format, certificates, parse_time};
+use configured::Configured;
 use report::ListReport;
 
 /// What to do with trusted lists.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Trust {
+    /// Tell which lists a gate with this configuration would serve under, from what is in their folder
+    Show(Configured),
+    /// Fetch the lists of a configuration into their folder, and tell the same; not while a gate runs on it
+    Refresh(Configured),
     /// Tell whether one list is signed by one who may
     VerifyList(VerifyList),
     /// Tell whether a whole tree of lists holds: the list of lists from the Official Journal on, and every national list
@@ -54,9 +60,11 @@ pub(crate) struct Verified {
 
 impl Trust {
     /// # Errors
-    /// A file that is named cannot be read, or holds no certificate.
+    /// A file that is named cannot be read, or holds no certificate; the configuration has mistakes, or no lists.
     pub(crate) fn run(&self) -> anyhow::Result<Verified> {
         match self {
+            Self::Show(configured) => configured.show(&[]),
+            Self::Refresh(configured) => configured.refresh(),
             Self::VerifyList(list) => list.run(),
             Self::Verify(tree) => tree.run(),
         }

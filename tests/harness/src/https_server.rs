@@ -138,7 +138,7 @@ fn serve(
         }
         Answering::Status(status) => head(status, "content-length: 0\r\n")?,
         Answering::Redirect(location) => {
-            head(302, &format!("location: {location}\r\ncontent-length: 0\r\n"))?
+            head(302, &format!("location: {location}\r\ncontent-length: 0\r\n"))?;
         }
         Answering::Garbage => stream.write_all(&[0x16; 512])?,
         Answering::Endless => {

@@ -34,10 +34,13 @@ pub(crate) struct Outcome {
 /// Why a list was not taken into the folder.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DownloadError {
+    /// It cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// It is not believed, or older than the one that is there.
     #[error(transparent)]
     List(#[from] ListProblem),
+    /// It cannot be kept, or what was kept cannot be read.
     #[error("the folder of lists")]
     Store(#[from] std::io::Error),
 }

@@ -80,6 +80,6 @@ impl ListReport {
     }
 }
 
-fn rfc3339(unix_seconds: i64) -> Option<String> {
+pub(super) fn rfc3339(unix_seconds: i64) -> Option<String> {
     OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?.format(&Rfc3339).ok()
 }
