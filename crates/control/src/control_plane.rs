@@ -394,8 +394,17 @@ fn tell_refresh(recorder: &Recorder, Refreshed { outcomes, store }: &Refreshed) 
                     tracing::warn!(%territory, detail = passed_over, "a service was passed over");
                 }
             }
+            for detail in &store.unusable {
+                tracing::debug!(detail, "a service's certificate cannot be a trust anchor");
+            }
             let (lists, anchors) = (store.lists.len(), store.anchors.len());
-            tracing::info!(sequence = store.lotl.sequence, lists, anchors, "trusted lists read");
+            tracing::info!(
+                sequence = store.lotl.sequence,
+                lists,
+                anchors,
+                unusable = store.unusable.len(),
+                "trusted lists read"
+            );
         }
         Err(error) => {
             let error: &dyn std::error::Error = error;

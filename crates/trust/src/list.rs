@@ -1,7 +1,7 @@
 //! Trusted lists (ETSI TS 119 612): who is a qualified trust service provider, as the member states of the EU say.
 //!
-//! A [`SignedList`] is made from a list's bytes and the certificates of those who may have signed it; a [`Tree`] begins at
-//! the certificates of the Official Journal and ends at the services of all national lists.
+//! A [`SignedList`] is made from a list's bytes and the certificates of those who may have signed it; a [`Lotl`] begins at the
+//! certificates of the Official Journal and says who may sign each national list.
 
 mod content;
 mod document;

@@ -102,6 +102,8 @@ pub struct TrustStore {
     pub journal_uri: Option<String>,
     /// The national lists, by territory.
     pub lists: BTreeMap<String, ListState>,
+    /// What is wrong with certificates of services that cannot be anchors, one sentence each.
+    pub unusable: Vec<String>,
     /// The CAs of their services.
     pub anchors: Arc<Anchors>,
 }
@@ -156,9 +158,10 @@ impl TrustStore {
             }
         }
         let services = lists.values().flat_map(|state: &ListState| &state.services).cloned();
-        let (anchors, _) = Anchors::from_services(services);
+        let (anchors, unusable) = Anchors::from_services(services);
+        let unusable = unusable.iter().map(ToString::to_string).collect();
         let journal_uri = lotl.list().journal().map(str::to_owned);
-        Ok(Self { lotl: facts(lotl.list(), 0), journal_uri, lists, anchors: Arc::new(anchors) })
+        Ok(Self { lotl: facts(lotl.list(), 0), journal_uri, lists, unusable, anchors: Arc::new(anchors) })
     }
 }
 
