@@ -12,8 +12,11 @@ use std::{
     time::Duration,
 };
 
-use portcullis_test_harness::{Configuration, Gate, ServiceManager, Site, TlsClient};
-use portcullis_test_pki::Role;
+use portcullis_test_harness::{
+    Answering, Configuration, Gate, HttpsServer, ServiceManager, Site, TlsClient, eventually,
+};
+use portcullis_test_pki::trusted_list::{ListSigner, TrustedList};
+use portcullis_test_pki::{Role, ServerCertificate};
 use seccompiler::{TargetArch, apply_filter, compile_from_json};
 use serde_json::{Value, json};
 
@@ -62,15 +65,29 @@ fn live(io: &str, refused: &[&str]) -> String {
     let this = env::current_exe().expect("this test");
     let script = r#"ARGUMENTS="$(printf '%s\n' "$@")" exec "$0" confined --exact --ignored --nocapture"#;
     command.env("ALLOWED", allowed(refused)).arg("-c").arg(script).arg(this);
-    let access = "[log]\naccess = true\naccess_file = \"access.log\"";
+    let lists =
+        HttpsServer::start(&ServerCertificate::new(["localhost"]).issue(&site.bank).expect("a certificate"));
+    let signer = ListSigner::new("Commission", 2020..2030).expect("a signer");
+    let lotl = TrustedList::new("EU", 1).sign(&signer).expect("signed");
+    lists.answer("/eu.xml", Answering::Document(lotl.into_bytes()));
+    site.write("root.pem", &site.bank.root_pem());
+    site.write("journal.pem", &signer.certificate_pem());
+    let access = format!(
+        "[log]\naccess = true\naccess_file = \"access.log\"\n[trust]\nlotl = \"{}\"\ncache = \"fetched/lists\"\n\
+         https_roots = [\"root.pem\"]\nsigners = [\"journal.pem\"]\n",
+        lists.url("/eu.xml")
+    );
     let configuration =
-        Configuration::default().runtime(&format!("shards = 1\ncpus = [0]\nio = \"{io}\"")).and(access);
+        Configuration::default().runtime(&format!("shards = 1\ncpus = [0]\nio = \"{io}\"")).and(&access);
     let mut gate = Gate::start_by(command, &site, &configuration);
     let status =
         fs::read_to_string(format!("/proc/{}/status", gate.process().pid())).expect("the gate is there");
     assert!(status.contains("Seccomp:\t2"), "{status}");
     assert!(manager.next_news().says("READY=1"));
     let backend = gate.metrics().label_values("portcullis_io_backend_info", "backend").into_iter().collect();
+
+    let kept = site.path("fetched/lists/lotl.xml");
+    eventually("the list of lists is fetched and kept", || fs::exists(&kept).is_ok_and(|is_there| is_there));
 
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     let mut stays = client.connect(gate.address("tpp")).expect("a session");

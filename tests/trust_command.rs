@@ -197,12 +197,7 @@ fn the_lists_of_a_configuration_are_fetched_and_shown() {
 }
 
 fn pem_file(tree: &Tree) -> PathBuf {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(tree.commission.certificate());
-    tree.write(
-        "commission.pem",
-        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n").as_bytes(),
-    );
+    tree.write("commission.pem", tree.commission.certificate_pem().as_bytes());
     tree.path("commission.pem")
 }
 

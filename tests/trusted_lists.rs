@@ -33,7 +33,7 @@ impl Lists {
             spain: signer("Spain"),
             sequence: AtomicU64::new(10),
         };
-        std::fs::write(site.directory().join("journal.der.pem"), pem(lists.commission.certificate()))
+        std::fs::write(site.directory().join("journal.der.pem"), lists.commission.certificate_pem())
             .expect("a file");
         let lotl = TrustedList::new("EU", 1).pointer("ES", "https://lists.test/es.xml", &[&lists.spain]);
         lists.put("eu.xml", &lotl.sign(&lists.commission).expect("signed"));
@@ -58,12 +58,6 @@ impl Lists {
         std::fs::write(&temporary, content).expect("a file");
         std::fs::rename(&temporary, self.folder.join(name)).expect("a file in its place");
     }
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn configuration(rules: &str, more: &str) -> Configuration {

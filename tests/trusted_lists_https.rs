@@ -26,7 +26,7 @@ impl Publishers {
             commission: signer("Commission"),
             spain: signer("Spain"),
         };
-        site.write("journal.pem", &pem(publishers.commission.certificate()));
+        site.write("journal.pem", &publishers.commission.certificate_pem());
         site.write("https-root.pem", &site.bank.root_pem());
         publishers.publish("/es.xml", &publishers.spanish(site, 11, "granted"));
         publishers.publish("/eu.xml", &publishers.lotl(5));
@@ -60,12 +60,6 @@ impl Publishers {
         );
         Configuration::psd2().client_auth(RULES).and(&trust)
     }
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn outcome(gate: &Gate, client: &TlsClient) -> Result<u16, Refusal> {

@@ -20,6 +20,7 @@ use crate::{
     Configuration, ControlError, Mistakes,
     admin_listener::{AdminListener, Phase},
     configuration::Fixed,
+    error::chain,
     logging::Log,
     memory::Memory,
     open_files,
@@ -236,7 +237,8 @@ impl ControlPlane {
             let listed = known.store.as_ref().map(anchors);
             let mut configuration = Configuration::reload(&path, &previous, &fixed, listed.as_ref())?;
             let lists = known.under(configuration.trust.as_ref());
-            let lists = lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {error}")))?;
+            let lists =
+                lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {}", chain(&error))))?;
             let listed = lists.as_ref().map(anchors);
             configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
             Ok((configuration, lists))
@@ -377,7 +379,7 @@ fn tell_refresh(recorder: &Recorder, Refreshed { outcomes, store }: &Refreshed) 
     for Outcome { territory, failure } in outcomes {
         recorder.list_fetched(territory, failure.as_ref().map_or("success", DownloadError::code));
         if let Some(failure) = failure {
-            let (code, error): (_, &dyn std::error::Error) = (failure.code(), failure);
+            let (code, error) = (failure.code(), chain(failure));
             tracing::warn!(%territory, code, error, "a trusted list was not fetched");
         }
     }
@@ -407,7 +409,7 @@ fn tell_refresh(recorder: &Recorder, Refreshed { outcomes, store }: &Refreshed) 
             );
         }
         Err(error) => {
-            let error: &dyn std::error::Error = error;
+            let error = chain(error);
             tracing::error!(error, "trusted lists were not taken up; what served serves on");
         }
     }

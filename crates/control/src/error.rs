@@ -63,3 +63,17 @@ pub enum ControlError {
     #[error("asked again to stop: connections were cut")]
     Interrupted,
 }
+
+/// An error with its causes, in one line. A cause that its effect tells already is not told twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    text
+}

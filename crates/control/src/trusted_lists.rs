@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use crate::error::chain;
 use crate::fetch::{Backoff, FetchError};
 use crate::{ControlError, ListSource, TrustSettings};
 use download::Download;
@@ -22,6 +23,8 @@ pub(crate) use download::{DownloadError, Outcome};
 
 /// Files of a folder that are read: some thirty lists, pivots, and whatever lies beside them.
 const FILES_MAX: usize = 256;
+/// Bytes of a folder that are read. All lists of 2023 together have 18 MB.
+const FOLDER_BYTES_MAX: usize = 256 << 20;
 
 /// Why lists were not taken up. What served before serves on.
 #[derive(Debug, Error)]
@@ -38,6 +41,12 @@ pub(crate) enum RefreshError {
     /// There are more files than are read.
     #[error("{path} has more than {FILES_MAX} lists")]
     TooManyFiles {
+        /// Which folder.
+        path: String,
+    },
+    /// There are more bytes than are read.
+    #[error("{path} has more than {FOLDER_BYTES_MAX} bytes of lists")]
+    FolderTooLarge {
         /// Which folder.
         path: String,
     },
@@ -237,7 +246,7 @@ pub fn fetch_trusted_lists(settings: &TrustSettings) -> Result<Vec<FailedList>, 
     let outcomes = fetched.map_err(|error| ControlError::TrustedLists(error.into()))?;
     let failed = outcomes.into_iter().filter_map(|Outcome { territory, failure }| {
         let failure = failure?;
-        Some(FailedList { territory, code: failure.code(), reason: failure.to_string() })
+        Some(FailedList { territory, code: failure.code(), reason: chain(&failure) })
     });
     Ok(failed.collect())
 }
@@ -284,7 +293,7 @@ fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, RefreshError> {
         let path = path.display().to_string();
         move |source| RefreshError::Folder { path, source }
     };
-    let mut documents = Vec::new();
+    let (mut documents, mut total) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).map_err(cannot(folder))? {
         let path = entry.map_err(cannot(folder))?.path();
         let is_xml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
@@ -297,6 +306,10 @@ fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, RefreshError> {
         let mut bytes = Vec::new();
         let file = fs::File::open(&path).map_err(cannot(&path))?;
         file.take(LIST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot(&path))?;
+        total += bytes.len();
+        if total > FOLDER_BYTES_MAX {
+            return Err(RefreshError::FolderTooLarge { path: folder.display().to_string() });
+        }
         documents.push(bytes);
     }
     Ok(documents)

@@ -46,6 +46,11 @@ impl ListSigner {
     pub const fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
+
+    /// The certificate in PEM.
+    pub fn certificate_pem(&self) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&self.certificate))
+    }
 }
 
 /// What is said of a service from some time on.

@@ -131,7 +131,8 @@ impl<'r> AnchorShelf<'r> {
     /// The rules as run. `None` after a mistake.
     pub(crate) fn client_auth(&mut self, written: &ClientAuthWritten) -> Option<ClientAuth> {
         let mode = written.mode();
-        let anchors = self.anchors_for(mode, written);
+        let lists = self.lists_for(written);
+        let anchors = self.anchors_for(mode, written, lists);
         let profile = match written.profile.as_written() {
             Some(profile) => Some(profile.value),
             None if mode == Mode::Off => Some(Profile::X509),
@@ -140,8 +141,11 @@ impl<'r> AnchorShelf<'r> {
         if mode != Mode::Off {
             self.require("profile", matches!(written.profile, Entry::Absent), &written.place);
             // Lists that are only observed let nobody in.
-            let is_needed = self.lists_for(written) != Lists::Enforced;
-            self.require("anchors", is_needed && matches!(written.anchors, Entry::Absent), &written.place);
+            self.require(
+                "anchors",
+                lists != Lists::Enforced && matches!(written.anchors, Entry::Absent),
+                &written.place,
+            );
         }
         let mut rules = Rules {
             purpose: Purpose::Qwac,
@@ -152,7 +156,7 @@ impl<'r> AnchorShelf<'r> {
             severities.value.apply(&mut rules, self.report);
         }
         let refusals = written.refusals.clone().or(Refusals::Handshake);
-        Some(ClientAuth::new(mode, rules, refusals, anchors?, self.lists_for(written)))
+        Some(ClientAuth::new(mode, rules, refusals, anchors?, lists))
     }
 
     fn lists_for(&self, written: &ClientAuthWritten) -> Lists {
@@ -165,11 +169,11 @@ impl<'r> AnchorShelf<'r> {
         })
     }
 
-    fn anchors_for(&mut self, mode: Mode, written: &ClientAuthWritten) -> Option<Arc<Anchors>> {
+    fn anchors_for(&mut self, mode: Mode, written: &ClientAuthWritten, lists: Lists) -> Option<Arc<Anchors>> {
         if mode == Mode::Off {
             return Some(Arc::default());
         }
-        if matches!(written.anchors, Entry::Absent) && self.lists_for(written) == Lists::Enforced {
+        if matches!(written.anchors, Entry::Absent) && lists == Lists::Enforced {
             return Some(Arc::default());
         }
         let files = written.anchors.as_written()?;

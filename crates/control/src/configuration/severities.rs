@@ -33,16 +33,22 @@ impl SeveritiesWritten {
         Entry::Written(Located { value: Self(written), place })
     }
 
-    /// Changes the severities of `rules`, and warns where a rule that refuses is made to refuse no more.
+    /// Changes the severities of `rules`, and warns where a rule that refuses is made to refuse no more, or is never asked.
     pub(crate) fn apply(&self, rules: &mut Rules, report: &Report) {
         let defaults = Severities::defaults(rules.profile);
         for (rule, severity) in &self.0 {
-            if defaults.of(*rule) == Severity::Deny && severity.value < Severity::Deny {
+            if !rules.asks(*rule) {
+                let message = format!(
+                    "changes nothing: under profile {} this rule is not asked",
+                    rules.profile.as_str()
+                );
+                report.warning_once(&severity.place, message);
+            } else if defaults.of(*rule) == Severity::Deny && severity.value < Severity::Deny {
                 let profile = rules.profile.as_str();
                 let message = match is_of_the_path_too(*rule) {
                     true => "admits nobody more: a path to an anchor is refused for the same".to_owned(),
                     false => format!(
-                        "admits certificates that break this rule; under profile {profile} it denies by default"
+                        "no longer refuses certificates that break this rule; under profile {profile} it denies by default"
                     ),
                 };
                 report.warning_once(&severity.place, message);

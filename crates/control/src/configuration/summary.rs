@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan};
-use portcullis_policy::{Mode, Route, Rule, Severities};
+use portcullis_policy::{Lists, Mode, Route, Rule, Severities};
 
 use super::{Configuration, host_name};
 
@@ -53,7 +53,12 @@ impl Configuration {
             Mode::Required => "required",
         };
         let (profile, anchors) = (rules.rules.profile, rules.anchors.len());
-        writeln!(f, "{mode}, profile {}, trust anchors: {anchors}", profile.as_str())?;
+        let lists = match rules.lists {
+            Lists::Ignored => "",
+            Lists::Observed => ", trusted lists observed",
+            Lists::Enforced => ", and those of trusted lists",
+        };
+        writeln!(f, "{mode}, profile {}, trust anchors: {anchors}{lists}", profile.as_str())?;
         let defaults = Severities::defaults(profile);
         let is_changed = |rule: &Rule| rules.rules.severities.of(*rule) != defaults.of(*rule);
         for rule in Rule::all().filter(is_changed) {

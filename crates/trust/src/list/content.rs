@@ -135,7 +135,7 @@ fn read_scheme(scheme: Element<'_>) -> Result<TrustedList, ListError> {
     let version = number(&text("TSLVersionIdentifier")?)?;
     let version = VERSIONS.into_iter().find(|known| u64::from(*known) == version);
     let territory = text("SchemeTerritory")?;
-    if territory.len() != 2 || !territory.bytes().all(|byte| byte.is_ascii_uppercase()) {
+    if !is_territory(&territory) {
         return Err(ListError::content(format!("`{}` is no territory", territory.escape_debug())));
     }
     let uris = scheme.below(&[(ns::LIST, "SchemeInformationURI"), (ns::LIST, "URI")]);
@@ -184,6 +184,9 @@ fn read_pointer(pointer: Element<'_>) -> Result<Option<Pointer>, ListError> {
     else {
         return Ok(None);
     };
+    if !is_territory(&territory) {
+        return Ok(None);
+    }
     let mut signers: Vec<CertificateDer<'static>> = Vec::new();
     let way = [
         (ns::LIST, "ServiceDigitalIdentities"),
@@ -201,6 +204,11 @@ fn read_pointer(pointer: Element<'_>) -> Result<Option<Pointer>, ListError> {
     }
     let location = pointer.required(ns::LIST, "TSLLocation")?.text();
     Ok(Some(Pointer { territory, location, kind: kind(&type_uri), signers }))
+}
+
+/// Two capital letters: it names files and metrics.
+fn is_territory(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 fn kind(type_uri: &str) -> ListKind {
