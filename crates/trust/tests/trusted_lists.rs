@@ -10,7 +10,9 @@ use std::time::Duration;
 use portcullis_test_pki::trusted_list::{ListSigner, State, TrustedList};
 use portcullis_test_pki::{Authority, Credential, TppCertificate};
 use portcullis_trust::list::{ListError, ListStatus, Lotl, SignedList, TreeError};
-use portcullis_trust::{Anchors, EkuRule, ListedService, PathError, TrustedPath};
+use portcullis_trust::{
+    Anchors, EkuRule, ListProblem, ListedService, PathError, Selection, TrustStore, TrustedPath,
+};
 use rustls_pki_types::UnixTime;
 
 fn signer() -> ListSigner {
@@ -401,6 +403,43 @@ fn among_thousands_of_anchors_the_right_one_is_found() {
     let list = list.service(authority.issuing_der(), [State::for_web("granted", LONG_AGO)]);
     let path = verify(&list, &credential, EkuRule::ClientAuth, now()).unwrap();
     assert_eq!(path.anchor_index(), 20);
+}
+
+#[test]
+fn a_store_believes_what_was_selected_and_keeps_the_last_that_was_good() {
+    let (authority, other, commission, states) =
+        (issued().0, Authority::foreign().unwrap(), signer(), signer());
+    let granted = || [State::for_web("granted", LONG_AGO)];
+    let lotl = |sequence| {
+        let list = TrustedList::new("EU", sequence).pointer("ES", "https://lists.test/es.xml", &[&states]);
+        list.pointer("FR", "https://lists.test/fr.xml", &[&states]).sign(&commission).unwrap()
+    };
+    let spain = |sequence| {
+        TrustedList::new("ES", sequence).service(authority.issuing_der(), granted()).sign(&states).unwrap()
+    };
+    let france = TrustedList::new("FR", 7).service(other.issuing_der(), granted()).sign(&states).unwrap();
+    let selection = Selection { journal: vec![commission.certificate().clone()], ..Selection::default() };
+    let build = |documents: &[&str], selection: &Selection, previous: Option<&TrustStore>| {
+        TrustStore::build(documents.iter().map(|text| text.as_bytes()), selection, previous)
+    };
+    let all = build(&[&spain(5), &lotl(2), &france, "no list"], &selection, None).unwrap();
+    assert_eq!((all.lists.len(), all.anchors.len()), (2, 2));
+    let one = Selection { territories: vec!["FR".to_owned()], ..selection.clone() };
+    let only_france = build(&[&spain(5), &lotl(2), &france], &one, None).unwrap();
+    assert_eq!((only_france.lists.keys().next().unwrap().as_str(), only_france.anchors.len()), ("FR", 1));
+    let excluding =
+        Selection { excluded_providers: vec!["Test provider of FR".to_owned()], ..selection.clone() };
+    assert_eq!(build(&[&spain(5), &lotl(2), &france], &excluding, None).unwrap().anchors.len(), 1);
+    // Of two the newer counts; an older one, or none, leaves the last in force.
+    let newer = build(&[&spain(5), &spain(6), &lotl(2), &france], &selection, Some(&all)).unwrap();
+    assert_eq!(newer.lists["ES"].serving.as_ref().unwrap().sequence, 6);
+    let after = build(&[&spain(5), &lotl(2)], &selection, Some(&newer)).unwrap();
+    assert_eq!(after.lists["ES"].problem, Some(ListProblem::Rollback { seen: 6, offered: 5 }));
+    assert_eq!(after.lists["FR"].problem, Some(ListProblem::Missing));
+    assert_eq!((after.lists["ES"].serving.as_ref().unwrap().sequence, after.anchors.len()), (6, 2));
+    let error = build(&[&spain(6), &lotl(1), &france], &selection, Some(&newer)).unwrap_err();
+    assert_eq!(error, TreeError::Order { previous: 2, sequence: 1 });
+    assert_eq!(build(&[&spain(6)], &selection, None).unwrap_err(), TreeError::Missing);
 }
 
 #[test]
