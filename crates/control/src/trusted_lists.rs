@@ -109,6 +109,10 @@ impl TrustedLists {
             // What serves may be newer than what the reload began with.
             return;
         }
+        // Two that fetch into one folder would be in each other's way.
+        if let Some(reading) = self.reading.take() {
+            reading.abort();
+        }
         // What is fetched may be there already, and be old.
         let due = match &settings {
             Some(TrustSettings { source: ListSource::Folder(_), refresh_interval, .. }) => *refresh_interval,
@@ -192,22 +196,15 @@ impl TrustedLists {
 
     /// What must be there for the gate to be ready and is not.
     pub(crate) fn missing(&self) -> Option<String> {
-        let required = &self.settings.as_ref()?.required;
+        let settings = self.settings.as_ref()?;
         let serves = |territory: &String| {
-            let state = self.store.as_ref()?.lists.get(territory)?;
-            let until = state
-                .serving
-                .as_ref()?
-                .next_update?
-                .saturating_add(self.settings.as_ref()?.selection.max_staleness_s);
-            Some(until >= now_unix_s())
+            let state = self.store.as_ref().and_then(|store| store.lists.get(territory));
+            let facts = state.and_then(|state| state.serving.as_ref());
+            let until = |next_update: i64| next_update.saturating_add(settings.selection.max_staleness_s);
+            // A list that is closed serves for ever.
+            facts.is_some_and(|facts| facts.next_update.is_none_or(|due| until(due) >= now_unix_s()))
         };
-        let is_closed = |territory: &String| {
-            let serving = self.store.as_ref().and_then(|store| store.lists.get(territory)?.serving.as_ref());
-            serving.is_some_and(|facts| facts.next_update.is_none())
-        };
-        let missing =
-            required.iter().find(|territory| !is_closed(territory) && serves(territory) != Some(true));
+        let missing = settings.required.iter().find(|territory| !serves(territory));
         missing.map(|territory| format!("the trusted list of {territory} is missing or out of date\n"))
     }
 }
