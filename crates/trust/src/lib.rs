@@ -13,6 +13,7 @@ pub mod list;
 mod listing;
 mod path;
 mod path_error;
+mod status;
 mod store;
 
 pub use anchors::{Anchor, AnchorError, Anchors};
@@ -23,4 +24,5 @@ pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
 };
 pub use path_error::{PathError, Presented};
+pub use status::{CertificateStatus, Issuer, Revocation, RevocationReason, StatusAnswer};
 pub use store::{ListFacts, ListProblem, ListState, Selection, TrustStore};
