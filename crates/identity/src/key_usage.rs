@@ -48,7 +48,10 @@ impl KeyUsage {
     }
 
     /// Reads the BIT STRING. DER cuts trailing zero bits off a named bit list (X.690 section 11.2.2).
-    pub(crate) fn read(der: &[u8]) -> Result<Self, DerError> {
+    ///
+    /// # Errors
+    /// It is no BIT STRING in DER, or has no bit or too many.
+    pub fn read(der: &[u8]) -> Result<Self, DerError> {
         let mut outer = Reader::new(der);
         let content = outer.expect(BIT_STRING)?.content;
         outer.finish()?;

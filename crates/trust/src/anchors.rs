@@ -11,6 +11,7 @@ use thiserror::Error;
 use webpki::anchor_from_trusted_cert;
 
 use crate::listing::ListedService;
+use crate::status::Issuer;
 
 /// basicConstraints, 2.5.29.19, as content octets.
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
@@ -27,6 +28,8 @@ pub struct Anchor {
     pub services: Vec<Arc<ListedService>>,
     /// Whether the operator gave it. Such an anchor is believed whatever lists say of it.
     pub is_by_hand: bool,
+    /// The CA that it is, as those refer to it who tell of its certificates.
+    pub issuer: Issuer,
 }
 
 /// A set of trust anchors in the order in which they were given, each once.
@@ -205,7 +208,8 @@ fn read(
         .map_err(|cause| AnchorError::Unusable { ordinal, subject: subject.clone(), cause })?
         .to_owned();
     let thumbprint = Thumbprint::of(certificate);
-    Ok((trust_anchor, Anchor { thumbprint, subject, services: Vec::new(), is_by_hand: true }))
+    let issuer = Issuer::of_certificate(&tbs).map_err(unreadable)?;
+    Ok((trust_anchor, Anchor { thumbprint, subject, services: Vec::new(), is_by_hand: true, issuer }))
 }
 
 /// The same anchor, without a copy of its octets.

@@ -12,6 +12,7 @@ use crate::diagnosis::Diagnosis;
 use crate::eku::EkuRule;
 use crate::listing::{Listing, Question};
 use crate::path_error::PathError;
+use crate::status::Issuer;
 
 /// Intermediates that a client may present. webpki goes six deep; chains seen have one to three, and some clients add
 /// the root or a cross-certificate. With more, the path is refused before any signature is checked: every
@@ -40,6 +41,7 @@ pub struct TrustedPath {
     anchor: Thumbprint,
     intermediates: usize,
     not_after: i64,
+    issuer: Issuer,
     listing: Option<Box<Listing>>,
 }
 
@@ -57,6 +59,11 @@ impl TrustedPath {
     /// How many intermediates lie between leaf and anchor.
     pub const fn intermediates(&self) -> usize {
         self.intermediates
+    }
+
+    /// The CA that issued the leaf.
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Why the CA is believed, if a trusted list says so and not the operator.
@@ -198,18 +205,29 @@ impl Anchors {
         listing: Option<Listing>,
     ) -> Result<TrustedPath, PathError> {
         let unknown = PathError::Unverifiable { cause: Error::UnknownIssuer };
-        let anchor = self.get(anchor_index).ok_or(unknown)?.thumbprint;
+        let anchor = self.get(anchor_index).ok_or(unknown)?;
         let mut not_after = Validity::of_certificate(leaf).map_err(PathError::malformed)?.not_after;
-        let mut intermediates = 0;
+        let (mut intermediates, mut issuer) = (0, None);
         for certificate in path.intermediate_certificates() {
-            let validity = Validity::of_certificate(&certificate.der()).map_err(PathError::malformed)?;
-            not_after = not_after.min(validity.not_after);
+            let der = certificate.der();
+            let tbs = TbsCertificate::from_der(&der).map_err(PathError::malformed)?;
+            not_after = not_after.min(tbs.validity().map_err(PathError::malformed)?.not_after);
+            if issuer.is_none() {
+                issuer = Some(Issuer::of_certificate(&tbs).map_err(PathError::malformed)?);
+            }
             intermediates += 1;
         }
         if let Some(until) = listing.as_ref().and_then(|listing| listing.serves_until) {
             not_after = not_after.min(until);
         }
-        Ok(TrustedPath { anchor_index, anchor, intermediates, not_after, listing: listing.map(Box::new) })
+        Ok(TrustedPath {
+            anchor_index,
+            anchor: anchor.thumbprint,
+            intermediates,
+            not_after,
+            issuer: issuer.unwrap_or_else(|| anchor.issuer.clone()),
+            listing: listing.map(Box::new),
+        })
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use portcullis_identity::TbsCertificate;
-use rustls_pki_types::TrustAnchor;
+use portcullis_identity::{IdentityError, KeyUsage, TbsCertificate};
 
 /// A CA, by what those who tell of its certificates refer to: its name and its key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -12,7 +11,12 @@ pub struct Issuer {
     name: Box<[u8]>,
     /// The content of its `SubjectPublicKeyInfo`, without tag and length.
     public_key_info: Box<[u8]>,
+    may_sign_crls: bool,
 }
+
+/// keyUsage, 2.5.29.15, as content octets, and its bit for CRLs (RFC 5280 section 4.2.1.3).
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+const CRL_SIGN: u8 = 6;
 
 /// What a source says of one certificate, for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +73,22 @@ pub enum RevocationReason {
 
 impl Issuer {
     /// The CA that a certificate is of.
-    pub fn of_certificate(ca: &TbsCertificate<'_>) -> Option<Self> {
-        // Tag and length of a SubjectPublicKeyInfo, which the parser has checked: a SEQUENCE that fills the slice.
-        let info = ca.subject_public_key_info;
-        let header = match info.get(1)? {
-            length @ 0..0x80 => (2, usize::from(*length)),
-            0x81 => (3, usize::from(*info.get(2)?)),
-            _ => (4, usize::from(u16::from_be_bytes([*info.get(2)?, *info.get(3)?]))),
-        };
-        let public_key_info = info.get(header.0..).filter(|content| content.len() == header.1)?;
-        Some(Self { name: ca.subject.into(), public_key_info: public_key_info.into() })
-    }
-
-    /// The CA that an anchor is.
-    pub fn of_anchor(anchor: &TrustAnchor<'_>) -> Self {
-        Self {
-            name: anchor.subject.as_ref().into(),
-            public_key_info: anchor.subject_public_key_info.as_ref().into(),
+    ///
+    /// # Errors
+    /// Its extensions cannot be read.
+    pub fn of_certificate(ca: &TbsCertificate<'_>) -> Result<Self, IdentityError> {
+        let mut may_sign_crls = true;
+        for extension in ca.extensions() {
+            let extension = extension?;
+            if extension.oid == KEY_USAGE {
+                may_sign_crls = KeyUsage::read(extension.value).is_ok_and(|usage| usage.asserts(CRL_SIGN));
+            }
         }
+        Ok(Self {
+            name: ca.subject.into(),
+            public_key_info: content(ca.subject_public_key_info).into(),
+            may_sign_crls,
+        })
     }
 
     /// The content of its `RDNSequence`, without tag and length.
@@ -98,6 +100,21 @@ impl Issuer {
     pub fn public_key_info(&self) -> &[u8] {
         &self.public_key_info
     }
+
+    /// Whether its certificate lets it sign CRLs: by cRLSign, or by saying nothing of key usage.
+    pub const fn may_sign_crls(&self) -> bool {
+        self.may_sign_crls
+    }
+}
+
+/// The content of a SEQUENCE that fills the slice, as the parser has checked.
+fn content(sequence: &[u8]) -> &[u8] {
+    let header = match sequence.get(1) {
+        Some(0..0x80) => 2,
+        Some(long) => 2 + usize::from(long & 0x7f),
+        None => 0,
+    };
+    sequence.get(header..).unwrap_or_default()
 }
 
 impl fmt::Debug for Issuer {
@@ -155,7 +172,24 @@ mod tests {
             let ca = ca.self_signed(&key).unwrap();
             let anchor = webpki::anchor_from_trusted_cert(ca.der()).unwrap();
             let tbs = TbsCertificate::from_der(ca.der()).unwrap();
-            assert_eq!(Issuer::of_certificate(&tbs), Some(Issuer::of_anchor(&anchor)));
+            let issuer = Issuer::of_certificate(&tbs).unwrap();
+            assert_eq!(issuer.name(), anchor.subject.as_ref());
+            assert_eq!(issuer.public_key_info(), anchor.subject_public_key_info.as_ref());
+            assert!(issuer.may_sign_crls(), "nothing is said");
+        }
+    }
+
+    #[test]
+    fn who_may_certify_need_not_sign_crls() {
+        use rcgen::KeyUsagePurpose::{CrlSign, KeyCertSign};
+        let key = rcgen::KeyPair::generate().unwrap();
+        for (usages, may_sign_crls) in [(vec![KeyCertSign], false), (vec![KeyCertSign, CrlSign], true)] {
+            let mut ca = rcgen::CertificateParams::default();
+            ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            ca.key_usages = usages;
+            let ca = ca.self_signed(&key).unwrap();
+            let issuer = Issuer::of_certificate(&TbsCertificate::from_der(ca.der()).unwrap()).unwrap();
+            assert_eq!(issuer.may_sign_crls(), may_sign_crls);
         }
     }
 
