@@ -4,11 +4,18 @@ use thiserror::Error;
 
 /// A whole NULL, with its tag and length.
 pub(crate) const NULL: &[u8] = &[0x05, 0x00];
-pub(crate) const BOOLEAN: u8 = 0x01;
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const BIT_STRING: u8 = 0x03;
-pub(crate) const OCTET_STRING: u8 = 0x04;
-pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+/// The identifier octet of a BOOLEAN.
+pub const BOOLEAN: u8 = 0x01;
+/// The identifier octet of a INTEGER.
+pub const INTEGER: u8 = 0x02;
+/// The identifier octet of a BIT STRING.
+pub const BIT_STRING: u8 = 0x03;
+/// The identifier octet of a OCTET STRING.
+pub const OCTET_STRING: u8 = 0x04;
+/// The identifier octet of a OBJECT IDENTIFIER.
+pub const OBJECT_IDENTIFIER: u8 = 0x06;
+/// The identifier octet of an ENUMERATED.
+pub const ENUMERATED: u8 = 0x0a;
 pub(crate) const UTF8_STRING: u8 = 0x0c;
 pub(crate) const NUMERIC_STRING: u8 = 0x12;
 pub(crate) const PRINTABLE_STRING: u8 = 0x13;
@@ -17,7 +24,8 @@ pub(crate) const IA5_STRING: u8 = 0x16;
 pub(crate) const VISIBLE_STRING: u8 = 0x1a;
 pub(crate) const UNIVERSAL_STRING: u8 = 0x1c;
 pub(crate) const BMP_STRING: u8 = 0x1e;
-pub(crate) const SEQUENCE: u8 = 0x30;
+/// The identifier octet of a SEQUENCE.
+pub const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 pub(crate) const CONTEXT_0: u8 = 0xa0;
 pub(crate) const CONTEXT_1_IMPLICIT: u8 = 0x81;
@@ -105,10 +113,14 @@ pub enum DerError {
 
 /// One element: its identifier octet, its content, and both with the length between them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Element<'a> {
-    pub(crate) tag: u8,
-    pub(crate) content: &'a [u8],
-    pub(crate) encoded: &'a [u8],
+#[non_exhaustive]
+pub struct Element<'a> {
+    /// The identifier octet.
+    pub tag: u8,
+    /// The content octets.
+    pub content: &'a [u8],
+    /// All of it.
+    pub encoded: &'a [u8],
 }
 
 impl Element<'_> {
@@ -134,33 +146,47 @@ impl Element<'_> {
 
 /// A cursor over the content of one structure. It never descends by itself, so no input can make it recurse.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(content: &'a [u8]) -> Self {
+    /// A reader of a content.
+    pub const fn new(content: &'a [u8]) -> Self {
         Self { rest: content }
     }
 
     /// A reader of the content of `der`, which must be one SEQUENCE and nothing else.
-    pub(crate) fn sequence(der: &'a [u8]) -> Result<Self, DerError> {
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn sequence(der: &'a [u8]) -> Result<Self, DerError> {
         let mut outer = Self::new(der);
         let content = outer.expect(SEQUENCE)?.content;
         outer.finish()?;
         Ok(Self::new(content))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// What is left.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Whether nothing is left.
+    pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(crate) fn peek_tag(&self) -> Option<u8> {
+    /// The identifier octet of the next element.
+    pub fn peek_tag(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// Reads the next element, whatever its type.
-    pub(crate) fn read(&mut self) -> Result<Element<'a>, DerError> {
+    ///
+    /// # Errors
+    /// There is none in strict DER.
+    pub fn read(&mut self) -> Result<Element<'a>, DerError> {
         let (&tag, after_tag) = self.rest.split_first().ok_or(DerError::Truncated { needed: 2, left: 0 })?;
         if tag & 0x1f == 0x1f {
             return Err(DerError::HighTagNumber);
@@ -175,7 +201,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element, which must have this identifier octet.
-    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
+    ///
+    /// # Errors
+    /// It has another, or there is none in strict DER.
+    pub fn expect(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
         match self.peek_tag() {
             Some(found) if found == tag => self.read(),
             Some(found) => Err(DerError::UnexpectedTag { expected: tag, found }),
@@ -184,12 +213,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element if it has this identifier octet.
-    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
+    ///
+    /// # Errors
+    /// It has, and is not strict DER.
+    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
         if self.peek_tag() == Some(tag) { self.read().map(Some) } else { Ok(None) }
     }
 
     /// Demands that nothing is left.
-    pub(crate) fn finish(self) -> Result<(), DerError> {
+    ///
+    /// # Errors
+    /// [`DerError::TrailingBytes`].
+    pub fn finish(self) -> Result<(), DerError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DerError::TrailingBytes { count: self.rest.len() }) }
     }
 }

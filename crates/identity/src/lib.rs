@@ -8,7 +8,7 @@
 
 #![forbid(unsafe_code)]
 
-mod der;
+pub mod der;
 mod error;
 mod extension;
 mod finding;

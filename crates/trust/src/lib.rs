@@ -7,22 +7,29 @@
 #![forbid(unsafe_code)]
 
 mod anchors;
+mod crl;
 mod diagnosis;
 mod eku;
 pub mod list;
 mod listing;
+mod ocsp;
 mod path;
 mod path_error;
+mod signature;
 mod status;
+mod status_book;
 mod store;
 
 pub use anchors::{Anchor, AnchorError, Anchors};
+pub use crl::{Crl, CrlError, CrlNumber};
 pub use diagnosis::is_processed;
 pub use eku::EkuRule;
 pub use listing::{ListedService, Listing, Overrules, Usage};
+pub use ocsp::{CLOCK_TOLERANCE_S, CertIdHash, OCSP_RESPONSE_BYTES_MAX, OcspError, OcspQuestion};
 pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
 };
 pub use path_error::{PathError, Presented};
 pub use status::{CertificateStatus, Issuer, Revocation, RevocationReason, StatusAnswer};
+pub use status_book::{Followed, KnownStatus, StatusBook, StatusQuestion};
 pub use store::{ListFacts, ListProblem, ListState, Selection, TrustStore};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use der::asn1::{AnyRef, BitStringRef};
+use der::{Decode as _, Encode as _, SliceReader, Tag};
 use portcullis_identity::{IdentityError, KeyUsage, TbsCertificate};
 
 /// A CA, by what those who tell of its certificates refer to: its name and its key.
@@ -91,6 +93,11 @@ impl Issuer {
         })
     }
 
+    /// The CA that was taken apart before.
+    pub fn from_parts(name: &[u8], public_key_info: &[u8], may_sign_crls: bool) -> Self {
+        Self { name: name.into(), public_key_info: public_key_info.into(), may_sign_crls }
+    }
+
     /// The content of its `RDNSequence`, without tag and length.
     pub fn name(&self) -> &[u8] {
         &self.name
@@ -101,10 +108,36 @@ impl Issuer {
         &self.public_key_info
     }
 
+    /// Its name in DER.
+    pub(crate) fn name_der(&self) -> Vec<u8> {
+        sequence(&self.name)
+    }
+
+    /// Its `SubjectPublicKeyInfo` in DER.
+    pub(crate) fn public_key_info_der(&self) -> Vec<u8> {
+        sequence(&self.public_key_info)
+    }
+
+    /// The octets of its key, as they stand in the BIT STRING; none for a key that cannot be read.
+    pub(crate) fn public_key(&self) -> &[u8] {
+        let mut reader = SliceReader::new(&self.public_key_info).ok();
+        let key = reader.as_mut().and_then(|reader| {
+            AnyRef::decode(reader).ok()?;
+            BitStringRef::decode(reader).ok()?.as_bytes()
+        });
+        key.unwrap_or_default()
+    }
+
     /// Whether its certificate lets it sign CRLs: by cRLSign, or by saying nothing of key usage.
     pub const fn may_sign_crls(&self) -> bool {
         self.may_sign_crls
     }
+}
+
+/// A SEQUENCE around its content.
+fn sequence(content: &[u8]) -> Vec<u8> {
+    let any = AnyRef::new(Tag::Sequence, content).and_then(|any| any.to_der());
+    any.unwrap_or_default()
 }
 
 /// The content of a SEQUENCE that fills the slice, as the parser has checked.
@@ -121,6 +154,16 @@ impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = portcullis_identity::distinguished_name(&self.name);
         f.debug_tuple("Issuer").field(&name.unwrap_or_else(|_| "illegible".to_owned())).finish()
+    }
+}
+
+impl CertificateStatus {
+    /// The name in metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Revoked(_) => "revoked",
+        }
     }
 }
 

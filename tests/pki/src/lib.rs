@@ -24,6 +24,7 @@ mod key_type;
 pub mod oid;
 mod psd2_statement;
 pub mod qc_statements;
+pub mod revocation;
 mod server_certificate;
 mod subject;
 mod tpp_certificate;
