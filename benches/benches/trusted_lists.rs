@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portcullis_identity::Identity;
-use portcullis_policy::{Evidence, Profile, Registration, Rules, Verdict, decide};
+use portcullis_policy::{Evidence, Profile, Rules, Verdict, decide};
 use portcullis_test_pki::trusted_list::{ListSigner, State, TrustedList};
 use portcullis_test_pki::{Authority, Role, TppCertificate};
 use portcullis_trust::list::SignedList;
@@ -60,7 +60,7 @@ fn paths(criterion: &mut Criterion) {
         let judge = || {
             let path = anchors.verify_path(&chain[0], &chain[1..], EkuRule::ClientAuth, now);
             let now = i64::try_from(now.as_secs()).unwrap();
-            let evidence = Evidence { path: Some(path), registration: Registration::Unknown, now };
+            let evidence = Evidence { path: Some(path), ..Evidence::none(now) };
             decide(&rules, Identity::from_der(&chain[0]), evidence)
         };
         assert!(matches!(judge(), Verdict::Admitted(_)));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use portcullis_identity::Identity;
-use portcullis_policy::{Evidence, Profile, Registration, Rules, Verdict, decide};
+use portcullis_policy::{Evidence, Profile, Rules, Verdict, decide};
 use portcullis_test_pki::{Authority, Role, TppCertificate};
 use portcullis_trust::{Anchors, EkuRule};
 use rustls_pki_types::pem::PemObject as _;
@@ -45,7 +45,7 @@ fn credential(qtsp: &Authority) -> Vec<CertificateDer<'static>> {
 }
 
 fn judge(rules: &Rules, identity: Identity, now: i64) -> Verdict {
-    decide(rules, Ok(identity), Evidence { path: None, registration: Registration::Unknown, now })
+    decide(rules, Ok(identity), Evidence::none(now))
 }
 
 fn alone(criterion: &mut Criterion) {
@@ -78,8 +78,7 @@ fn with_path(criterion: &mut Criterion) {
     group.bench_function("path_of_two_signatures", |bencher| bencher.iter(|| verify().unwrap()));
     group.bench_function("whole_with_path", |bencher| {
         bencher.iter(|| {
-            let evidence =
-                Evidence { path: Some(verify()), registration: Registration::Unknown, now: seconds };
+            let evidence = Evidence { path: Some(verify()), ..Evidence::none(seconds) };
             decide(&rules, Identity::from_der(black_box(&chain[0])), evidence)
         });
     });

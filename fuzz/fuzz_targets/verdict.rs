@@ -4,14 +4,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use portcullis_identity::Identity;
-use portcullis_policy::{Evidence, Profile, Purpose, Registration, Rules, Severity, Verdict, decide};
+use portcullis_policy::{Evidence, Profile, Purpose, Rules, Severity, Verdict, decide};
 
 fuzz_target!(|der: &[u8]| {
     let identity = Identity::from_der(der);
     for profile in [Profile::Psd2, Profile::Obie, Profile::X509] {
         for purpose in [Purpose::Qwac, Purpose::Qsealc] {
             let rules = Rules { purpose, ..Rules::of(profile) };
-            let evidence = Evidence { path: None, registration: Registration::Unknown, now: 1_790_000_000 };
+            let evidence = Evidence::none(1_790_000_000);
             match decide(&rules, identity.clone(), evidence) {
                 Verdict::Admitted(permit) => {
                     let assessment = permit.assessment().expect("a certificate was judged");

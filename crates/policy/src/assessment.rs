@@ -1,14 +1,14 @@
 //! A certificate with everything that was found out about it.
 
 use portcullis_identity::{Identity, Roles};
-use portcullis_trust::{Listing, PathError, TrustedPath};
+use portcullis_trust::{KnownStatus, Listing, PathError, TrustedPath};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::RevocationCheck;
 use crate::finding::Finding;
 use crate::severity::Severity;
+use crate::time::rfc3339;
 
 /// What a certificate says, which rules it breaks, and whether it may pass: what `portcullis inspect` prints, what a
 /// refused client is told, and what a route may answer. The JSON is public interface; `docs/inspect.schema.json`
@@ -24,6 +24,8 @@ pub struct Assessment {
     pub roles: Roles,
     /// The path to a trust anchor, or why there is none; `None` if no anchors were asked about.
     pub path: Option<Result<TrustedPath, PathError>>,
+    /// What is known of its revocation.
+    pub revocation: RevocationCheck,
 }
 
 impl Assessment {
@@ -53,11 +55,14 @@ impl Serialize for Assessment {
             identity: &'a Identity,
             findings: &'a [Finding],
             path: Option<PathJson<'a>>,
+            revocation: Option<RevocationJson>,
             verdict: &'static str,
         }
         let verdict = if self.is_admitted() { "admit" } else { "refuse" };
         let path = self.path.as_ref().map(PathJson);
-        Json { identity: &self.identity, findings: &self.findings, path, verdict }.serialize(serializer)
+        let revocation = RevocationJson::of(self.revocation);
+        Json { identity: &self.identity, findings: &self.findings, path, revocation, verdict }
+            .serialize(serializer)
     }
 }
 
@@ -95,8 +100,36 @@ impl Serialize for ListingJson<'_> {
     }
 }
 
-fn rfc3339(unix_seconds: i64) -> Option<String> {
-    OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?.format(&Rfc3339).ok()
+/// The JSON of what is known of revocation; nothing if nobody asked.
+#[derive(Serialize)]
+struct RevocationJson {
+    status: &'static str,
+    /// Since when it is revoked or unknown.
+    since: Option<String>,
+    /// Until when it may be relied on to be good.
+    until: Option<String>,
+    reason: Option<&'static str>,
+}
+
+impl RevocationJson {
+    fn of(check: RevocationCheck) -> Option<Self> {
+        let json = |status| Self { status, since: None, until: None, reason: None };
+        Some(match check {
+            RevocationCheck::NotAsked => return None,
+            RevocationCheck::Exempt => json("exempt"),
+            RevocationCheck::Known(KnownStatus::Good { until }) => {
+                Self { until: rfc3339(until), ..json("good") }
+            }
+            RevocationCheck::Known(KnownStatus::Revoked(revocation)) => Self {
+                since: rfc3339(revocation.at),
+                reason: revocation.reason.map(|reason| reason.as_str()),
+                ..json("revoked")
+            },
+            RevocationCheck::Known(KnownStatus::Unknown { since }) => {
+                Self { since: since.and_then(rfc3339), ..json("unknown") }
+            }
+        })
+    }
 }
 
 /// What stands in place of an assessment where no certificate was presented: the same fields, null, and admitted.
@@ -105,7 +138,7 @@ pub struct Anonymous;
 
 impl Anonymous {
     /// The fields of an assessment that are null.
-    const NULL: [&str; 19] = [
+    const NULL: [&str; 20] = [
         "thumbprint_sha256",
         "spki_sha256",
         "serial_number",
@@ -125,6 +158,7 @@ impl Anonymous {
         "qc",
         "psd2",
         "path",
+        "revocation",
     ];
 }
 

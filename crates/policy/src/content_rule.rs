@@ -44,6 +44,10 @@ pub enum ContentRule {
     CaIssuersMissing,
     /// The certificate names an OCSP responder or a CRL over http, or says that it has none.
     RevocationSourceMissing,
+    /// The certificate is not revoked.
+    Revoked,
+    /// It is known whether the certificate is revoked.
+    RevocationUnknown,
     /// qcStatements are present.
     QcMissing,
     /// `QcCompliance` is present: the issuer claims that the certificate is qualified.
@@ -156,7 +160,7 @@ pub(crate) struct Row {
 
 impl ContentRule {
     /// Every rule in order of declaration.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 66] = [
         Self::CertificateAuthority,
         Self::Expired,
         Self::NotYetValid,
@@ -175,6 +179,8 @@ impl ContentRule {
         Self::AltNameMissing,
         Self::CaIssuersMissing,
         Self::RevocationSourceMissing,
+        Self::Revoked,
+        Self::RevocationUnknown,
         Self::QcMissing,
         Self::QcNotQualified,
         Self::QcLegislation,
@@ -368,6 +374,22 @@ impl ContentRule {
                 rule: "The certificate names an OCSP responder or a CRL over http, or says that it has none.",
                 reason: "Without it nobody can learn that it was revoked.",
                 hint: "Ask the issuer for a certificate with an OCSP responder or a CRL distribution point over http.",
+            },
+            Self::Revoked => Row {
+                code: "revocation.revoked",
+                clause: Some("RFC 5280 3.3"),
+                severities: [Deny, Deny, Deny],
+                rule: "The certificate is not revoked.",
+                reason: "Its issuer does not vouch for it any more.",
+                hint: "Ask the issuer for another certificate, with another key if this one may be known to others.",
+            },
+            Self::RevocationUnknown => Row {
+                code: "revocation.unknown",
+                clause: Some("RFC 5280 6.3"),
+                severities: [Deny, Deny, Deny],
+                rule: "It is known whether the certificate is revoked.",
+                reason: "It may be. What follows says revocation.on_unknown.",
+                hint: "Try again in a moment. If it stays so, ask the issuer whether its OCSP responder and its CRLs can be reached.",
             },
             Self::QcMissing => Row {
                 code: "qc.missing",

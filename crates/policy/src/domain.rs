@@ -4,6 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use portcullis_trust::{Anchors, EkuRule};
 
+use crate::RevocationRules;
 use crate::rule::Rule;
 use crate::verdict::Rules;
 
@@ -75,6 +76,8 @@ pub struct ClientAuth {
     pub lists: Lists,
     /// Whom trusted lists would have us believe, where they are only observed.
     pub observed: Option<Arc<Anchors>>,
+    /// How it is asked about revocation; `None` where nobody asks.
+    pub revocation: Option<RevocationRules>,
 }
 
 /// What trusted lists are for in a trust domain.
@@ -99,6 +102,7 @@ impl PartialEq for ClientAuth {
         };
         (self.mode, self.rules, self.refusals, self.lists)
             == (other.mode, other.rules, other.refusals, other.lists)
+            && self.revocation == other.revocation
             && are_same(&self.anchors, &other.anchors)
             && are_observed_same
     }
@@ -107,7 +111,8 @@ impl PartialEq for ClientAuth {
 impl ClientAuth {
     /// Rules that believe only those for whom the operator answers, until [lists](Self::believe) are there.
     pub fn new(mode: Mode, rules: Rules, refusals: Refusals, by_hand: Arc<Anchors>, lists: Lists) -> Self {
-        Self { mode, rules, refusals, anchors: Arc::clone(&by_hand), by_hand, lists, observed: None }
+        let anchors = Arc::clone(&by_hand);
+        Self { mode, rules, refusals, anchors, by_hand, lists, observed: None, revocation: None }
     }
 
     /// Takes trusted lists up. `both` makes one set of anchors of those by hand and those listed, in this order.
@@ -126,7 +131,7 @@ impl ClientAuth {
     }
 
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
-    /// extended key usage, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
+    /// extended key usage, revocation, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
         let usage = |rules: &Rules| match rules.extended_key_usage {
             EkuRule::ClientAuth => 2,
@@ -137,8 +142,10 @@ impl ClientAuth {
             Ordering::Less => true,
             _ if other.mode == Mode::Off => false,
             _ => {
+                let does_not_ask = self.revocation.is_none() && other.revocation.is_some();
                 let (own, other) = (&self.rules, &other.rules);
                 own.profile < other.profile
+                    || does_not_ask
                     || usage(own) < usage(other)
                     || Rule::all().any(|rule| other.denies(rule) && !own.denies(rule))
             }

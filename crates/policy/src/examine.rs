@@ -3,6 +3,7 @@
 mod organization;
 mod psd2;
 mod qualification;
+mod revocation;
 mod usage;
 
 use std::borrow::Cow;
@@ -20,7 +21,8 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
     let listing = evidence.path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
     let overrules = listing.map(|listing| listing.overrules).unwrap_or_default();
     let mut report = Report::new(rules, overrules, std::mem::take(&mut identity.findings));
-    // What the certificate is for comes first: who presents a seal is told so, whatever else is wrong with it.
+    revocation::examine_revoked(evidence.revocation, &mut report);
+    // What the certificate is for comes next: who presents a seal is told so, whatever else is wrong with it.
     if rules.profile != Profile::X509 {
         qualification::examine(&identity, &mut report);
     }
@@ -30,7 +32,9 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
         organization::examine(&identity, &mut report);
     }
     let roles = psd2::roles(&identity, evidence.registration, &mut report);
-    Assessment { identity, findings: report.into_findings(), roles, path: evidence.path }
+    revocation::examine_unknown(evidence.revocation, &mut report);
+    let Evidence { path, revocation, .. } = evidence;
+    Assessment { identity, findings: report.into_findings(), roles, path, revocation }
 }
 
 /// Where rules tell what they found.

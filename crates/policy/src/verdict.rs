@@ -4,8 +4,8 @@ use portcullis_identity::{Identity, IdentityError, Roles};
 use portcullis_trust::{EkuRule, PathError, TrustedPath};
 
 use crate::{
-    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, Route, Rule, Severities, Severity,
-    TrustDomain, examine,
+    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, RevocationCheck, Route, Rule,
+    Severities, Severity, TrustDomain, examine,
 };
 
 /// What was decided about a peer.
@@ -106,10 +106,19 @@ impl Rules {
 pub struct Evidence {
     /// The path to a trust anchor, or why there is none. `None` judges the certificate alone; only a tool may ask so.
     pub path: Option<Result<TrustedPath, PathError>>,
+    /// What is known of its revocation.
+    pub revocation: RevocationCheck,
     /// What the authority's register says of the holder.
     pub registration: Registration,
     /// The present, in seconds of Unix time.
     pub now: i64,
+}
+
+impl Evidence {
+    /// A certificate of which nothing is known, at a time in Unix seconds.
+    pub const fn none(now: i64) -> Self {
+        Self { path: None, revocation: RevocationCheck::NotAsked, registration: Registration::Unknown, now }
+    }
 }
 
 /// Judges a certificate whose key the peer has proved to hold. A path that does not hold decides before anything that
@@ -173,6 +182,8 @@ const fn is_about_qualified(rule: ContentRule) -> bool {
             | Rule::ExtendedKeyUsageUnusable
             | Rule::ServerAuthMissing
             | Rule::RevocationSourceMissing
+            | Rule::Revoked
+            | Rule::RevocationUnknown
             | Rule::RegisterWithdrawn
             | Rule::RegisterRole
     )

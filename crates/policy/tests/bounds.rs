@@ -9,7 +9,7 @@ mod test_der;
 use std::alloc::System;
 
 use portcullis_identity::{Identity, MAX_CERTIFICATE_BYTES};
-use portcullis_policy::{Evidence, Profile, Purpose, Registration, Rules, decide};
+use portcullis_policy::{Evidence, Profile, Purpose, Rules, decide};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -30,7 +30,7 @@ fn judge(der: &[u8]) {
     for profile in [Profile::Psd2, Profile::Obie, Profile::X509] {
         for purpose in [Purpose::Qwac, Purpose::Qsealc] {
             let rules = Rules { purpose, ..Rules::of(profile) };
-            let evidence = Evidence { path: None, registration: Registration::Unknown, now: 1_790_000_000 };
+            let evidence = Evidence::none(1_790_000_000);
             drop(decide(&rules, Identity::from_der(der), evidence));
         }
     }

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use portcullis_identity::{FindingCode, Identity, Role, Roles};
 use portcullis_policy::{
-    Anonymous, Assessment, ContentRule, Denial, Evidence, Profile, Purpose, Registration, Rule, Rules,
-    Severity, Verdict, decide, examine,
+    Anonymous, Assessment, ContentRule, Denial, Evidence, Profile, Purpose, Registration, RevocationCheck,
+    Rule, Rules, Severity, Verdict, decide, examine,
 };
 use portcullis_trust::EkuRule;
+use portcullis_trust::{KnownStatus, Revocation, RevocationReason};
 use test_der::{
     Certificate, critical_extension, ec_key, extension, null, oid, printable, psd2_statement, rdn, role,
     rsa_key, sequence, tlv, utc_time, utf8,
@@ -184,7 +185,7 @@ fn psd2(roles: &[Vec<u8>], name: &str, id: &str) -> Vec<u8> {
 }
 
 fn evidence(now: i64) -> Evidence {
-    Evidence { path: None, registration: Registration::Unknown, now }
+    Evidence::none(now)
 }
 
 fn codes(assessment: &Assessment) -> Vec<&'static str> {
@@ -368,8 +369,14 @@ fn a_broken_property_has_its_findings_and_no_others() {
 #[test]
 fn no_rule_is_without_a_case() {
     let told: BTreeSet<_> = all_cases().iter().flat_map(|(.., codes)| codes.iter().copied()).collect();
-    // Those for seals and of the register have tests of their own below.
-    let apart = [ContentRule::QcTypeWeb, ContentRule::RegisterWithdrawn, ContentRule::RegisterRole];
+    // Those for seals, of revocation and of the register have tests of their own below.
+    let apart = [
+        ContentRule::QcTypeWeb,
+        ContentRule::Revoked,
+        ContentRule::RevocationUnknown,
+        ContentRule::RegisterWithdrawn,
+        ContentRule::RegisterRole,
+    ];
     let here =
         ContentRule::ALL.into_iter().filter(|rule| !apart.contains(rule)).map(|rule| Rule::from(rule).code());
     assert_eq!(here.filter(|code| !told.contains(code)).collect::<Vec<_>>(), Vec::<&str>::new());
@@ -390,9 +397,14 @@ fn rules_know_whether_they_are_asked() {
         let registered = register.map(|registration| {
             examine(&rules, Qwac::new().identity(), Evidence { registration, ..evidence(NOW) })
         });
+        let checked =
+            [revoked(), RevocationCheck::Known(KnownStatus::Unknown { since: None })].map(|revocation| {
+                examine(&rules, Qwac::new().identity(), Evidence { revocation, ..evidence(NOW) })
+            });
         let cases = all_cases().into_iter();
         let judged = cases.map(|(qwac, now, _)| examine(&rules, qwac.identity(), evidence(now)));
-        let found: BTreeSet<_> = judged.chain(registered).flat_map(|assessment| codes(&assessment)).collect();
+        let found: BTreeSet<_> =
+            judged.chain(registered).chain(checked).flat_map(|assessment| codes(&assessment)).collect();
         for rule in ContentRule::ALL.map(Rule::from) {
             assert_eq!(
                 rules.asks(rule),
@@ -403,6 +415,46 @@ fn rules_know_whether_they_are_asked() {
         }
         assert!(FindingCode::ALL.into_iter().all(|code| rules.asks(Rule::Form(code))));
     }
+}
+
+fn revoked() -> RevocationCheck {
+    let reason = Some(RevocationReason::KeyCompromise);
+    RevocationCheck::Known(KnownStatus::Revoked(Revocation { at: NOW - 60, reason }))
+}
+
+#[test]
+fn who_is_revoked_is_refused_and_who_may_be_as_the_operator_says() {
+    let judged = |rules: &Rules, qwac: Qwac, revocation| {
+        decide(rules, Ok(qwac.identity()), Evidence { revocation, ..evidence(NOW) })
+    };
+    let told = |verdict| match verdict {
+        Verdict::Refused { denial, .. } => (denial.code(), denial.to_string()),
+        Verdict::Admitted(permit) => {
+            let codes = permit.assessment().map(|assessment| codes(assessment).join(" "));
+            ("admitted", codes.unwrap_or_default())
+        }
+    };
+    let mut rules = Rules::of(Profile::Psd2);
+    let unknown = |since| RevocationCheck::Known(KnownStatus::Unknown { since });
+    for check in [
+        RevocationCheck::NotAsked,
+        RevocationCheck::Exempt,
+        RevocationCheck::Known(KnownStatus::Good { until: NOW }),
+    ] {
+        assert_eq!(told(judged(&rules, Qwac::new(), check)), ("admitted", String::new()));
+    }
+    let (code, message) = told(judged(&rules, Qwac::new(), revoked()));
+    assert_eq!(code, "revocation.revoked");
+    assert!(message.contains("keyCompromise"), "{message}");
+    assert_eq!(told(judged(&rules, Qwac::new(), unknown(None))).0, "revocation.unknown");
+    let (_, message) = told(judged(&rules, Qwac::new(), unknown(Some(NOW - 60))));
+    assert!(message.contains("served until"), "{message}");
+    // What is wrong for good is told before what may be over in a moment.
+    let seal = Qwac::new().attribute("2.5.4.97", None);
+    assert_eq!(told(judged(&rules, seal, unknown(None))).0, "organization-identifier.missing");
+    rules.severities.set(ContentRule::RevocationUnknown.into(), Severity::Warn);
+    let admitted = ("admitted", "revocation.unknown".to_owned());
+    assert_eq!(told(judged(&rules, Qwac::new(), unknown(None))), admitted);
 }
 
 #[test]

@@ -11,9 +11,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use portcullis_identity::Identity;
-use portcullis_policy::{
-    Assessment, Denial, Evidence, Profile, Purpose, Registration, Rules, Verdict, decide,
-};
+use portcullis_policy::{Assessment, Denial, Evidence, Profile, Purpose, Rules, Verdict, decide};
 use portcullis_trust::{Anchors, EkuRule, PathError, TrustedPath};
 use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
@@ -105,7 +103,7 @@ impl Inspect {
         let identity = Identity::from_der(&presented.leaf);
         let anchors = self.anchors()?;
         let path = anchors.map(|anchors| self.verify_path(&presented, &anchors, at));
-        let evidence = Evidence { path, registration: Registration::Unknown, now: at.unix_timestamp() };
+        let evidence = Evidence { path, ..Evidence::none(at.unix_timestamp()) };
         let assessment = match decide(&self.rules(), identity, evidence) {
             Verdict::Admitted(permit) => permit.assessment().cloned(),
             Verdict::Refused { assessment: Some(assessment), .. } => Some(*assessment),
