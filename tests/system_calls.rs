@@ -15,6 +15,7 @@ use std::{
 use portcullis_test_harness::{
     Answering, Configuration, Gate, HttpsServer, ServiceManager, Site, TlsClient, eventually,
 };
+use portcullis_test_pki::revocation::RevocationList;
 use portcullis_test_pki::trusted_list::{ListSigner, TrustedList};
 use portcullis_test_pki::{Role, ServerCertificate};
 use seccompiler::{TargetArch, apply_filter, compile_from_json};
@@ -70,12 +71,18 @@ fn live(io: &str, refused: &[&str]) -> String {
     let signer = ListSigner::new("Commission", 2020..2030).expect("a signer");
     let lotl = TrustedList::new("EU", 1).sign(&signer).expect("signed");
     lists.answer("/eu.xml", Answering::Document(lotl.into_bytes()));
+    let revoked = RevocationList::of(&site.qtsp).der().expect("a list");
+    lists.answer("/tpp.crl", Answering::Document(revoked));
+    site.write("issuing.pem", &site.qtsp.issuing_pem());
     site.write("root.pem", &site.bank.root_pem());
     site.write("journal.pem", &signer.certificate_pem());
     let access = format!(
         "[log]\naccess = true\naccess_file = \"access.log\"\n[trust]\nlotl = \"{}\"\ncache = \"fetched/lists\"\n\
-         https_roots = [\"root.pem\"]\nsigners = [\"journal.pem\"]\n",
-        lists.url("/eu.xml")
+         https_roots = [\"root.pem\"]\nsigners = [\"journal.pem\"]\n[revocation]\ncache = \"fetched/revocation\"\non_unknown = \"allow\"\n\
+         private_hosts = [\"localhost\"]\nhttps_roots = [\"root.pem\"]\n[[revocation.crl]]\nurl = \"{}\"\n\
+         issuer = \"issuing.pem\"\n",
+        lists.url("/eu.xml"),
+        lists.url("/tpp.crl")
     );
     let configuration =
         Configuration::default().runtime(&format!("shards = 1\ncpus = [0]\nio = \"{io}\"")).and(&access);
@@ -89,6 +96,12 @@ fn live(io: &str, refused: &[&str]) -> String {
     let kept = site.path("fetched/lists/lotl.xml");
     eventually("the list of lists is fetched and kept", || fs::exists(&kept).is_ok_and(|is_there| is_there));
 
+    let has_lists = || {
+        fs::read_dir(site.path("fetched/revocation/crls")).is_ok_and(|mut files| {
+            files.any(|file| file.is_ok_and(|file| file.path().extension().is_some_and(|it| it == "crl")))
+        })
+    };
+    eventually("the list of revoked certificates is fetched and kept", has_lists);
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     let mut stays = client.connect(gate.address("tpp")).expect("a session");
     assert_eq!(stays.get("/").expect("an answer").status, 200);

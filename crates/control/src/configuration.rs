@@ -16,6 +16,7 @@ mod listener;
 mod log;
 mod mistake;
 mod quantity;
+mod revocation;
 mod route;
 mod runtime;
 mod section;
@@ -37,7 +38,7 @@ use toml::de::DeTable;
 
 pub(crate) use self::fixed::Fixed;
 use self::{
-    client_auth::AnchorShelf,
+    client_auth::{AnchorShelf, Sources},
     file::{CONFIGURATION_BYTES_MAX, Folder},
     listener::{ListenerLoaded, ListenerWritten},
     mistake::{Located, Place, Report},
@@ -49,10 +50,11 @@ pub use self::{
     listener::CertificateExpiry,
     log::LogSettings,
     mistake::{Mistake, Mistakes},
+    revocation::{CrlSource, RevocationSettings, StatusSource},
     trust::{ListSource, TrustSettings},
 };
 
-const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin", "trust"];
+const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin", "trust", "revocation"];
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ pub struct Configuration {
     pub expiries: Vec<CertificateExpiry>,
     /// Where trusted lists come from, and what of them is believed, if they are used.
     pub trust: Option<TrustSettings>,
+    /// Who is asked about revocation, if anybody is.
+    pub revocation: Option<RevocationSettings>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Mistake>,
     /// What cannot change while it runs.
@@ -163,6 +167,7 @@ fn convert(
     report: &Report,
 ) -> Option<Configuration> {
     let root = Section::open(document, Place::FILE, KEYS, report);
+    let revocation = root.section("revocation", revocation::KEYS);
     let (runtime, mut fixed) = runtime::read(root.section("runtime", runtime::KEYS).as_ref());
     let (log, log_fixed) = log::read(root.section("log", log::KEYS).as_ref(), folder);
     let admin = root.section("admin", admin::KEYS);
@@ -178,6 +183,7 @@ fn convert(
     let admin_address = admin.iter().flatten().next();
     report_overlaps(&listeners, admin_address, report);
     fixed.extend(log_fixed);
+    fixed.extend(revocation.as_ref().and_then(revocation::fixed));
     fixed.extend(fixed_addresses(&listeners, admin_address));
     let admin = match admin {
         Some(address) => Some(address?.value),
@@ -186,7 +192,9 @@ fn convert(
     let trust = root.section("trust", trust::KEYS).map(|section| trust::read(&section, folder));
     // After a mistake in [trust], that it is there is what counts.
     let lists = trust.as_ref().map(|trust| trust.as_ref().map_or(Lists::Enforced, |trust| trust.lists));
-    let (listeners, mut domains) = load_listeners(listeners, folder, lists, report);
+    let revocation = revocation.map(|section| revocation::read(&section, folder)).unzip();
+    let sources = Sources { lists, revocation: revocation.1 };
+    let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
     let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
@@ -194,6 +202,10 @@ fn convert(
     let upstreams = upstreams.into_iter().map(UpstreamWritten::load).collect::<Option<Vec<_>>>();
     let trust = match trust {
         Some(trust) => Some(trust?),
+        None => None,
+    };
+    let revocation = match revocation.0 {
+        Some(revocation) => Some(revocation?),
         None => None,
     };
     let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, &log);
@@ -204,6 +216,7 @@ fn convert(
         log,
         expiries,
         trust,
+        revocation,
         warnings: Vec::new(),
         fixed: fixed.into(),
     })
@@ -221,10 +234,10 @@ fn read_listeners(root: &Section<'_>) -> Vec<ListenerWritten> {
 fn load_listeners(
     written: Vec<ListenerWritten>,
     folder: &Folder,
-    lists: Option<Lists>,
+    sources: &Sources,
     report: &Report,
 ) -> (Option<Vec<ListenerLoaded>>, Option<Vec<TrustDomain>>) {
-    let mut anchors = AnchorShelf::new(folder.clone(), lists, report);
+    let mut anchors = AnchorShelf::new(folder.clone(), sources, report);
     let loaded: Vec<_> =
         written.into_iter().map(|listener| listener.load(folder, &mut anchors, report)).collect();
     match loaded.into_iter().collect::<Option<Vec<_>>>() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use portcullis_gateway::{Gateway, plan::Plan};
+use portcullis_gateway::{Gateway, Published, plan::Plan, sightings};
 use portcullis_telemetry::RecordSinks;
 use portcullis_trust::TrustStore;
 use tokio::{
@@ -21,11 +21,13 @@ use crate::{
     admin_listener::{AdminListener, Phase},
     configuration::Fixed,
     error::chain,
+    ledger::LedgerKeeper,
     logging::Log,
     memory::Memory,
     open_files,
     record_file::{RecordKind, RecordWriter},
     recorder::Recorder,
+    revocation::Revocation,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
     trusted_lists::{DownloadError, Outcome, Refreshed, TrustedLists},
@@ -78,6 +80,8 @@ struct ControlPlane {
     lists_missing: watch::Sender<Option<String>>,
     /// Plans that a shard may still look at. The last reference to one is dropped here, since that takes time.
     retired: Vec<Arc<Plan>>,
+    /// Who is asked about revocation, if anybody is.
+    revocation: Option<Revocation>,
     gateway: Gateway,
     writers: [RecordWriter; 2],
     recorder: Recorder,
@@ -100,7 +104,8 @@ impl ControlPlane {
     ) -> Result<Self, ControlError> {
         log_warnings(path, &configuration);
         recorder.configured(&configuration);
-        let Configuration { runtime, mut plan, admin, log: log_settings, fixed, trust, .. } = configuration;
+        let Configuration { runtime, mut plan, admin, log: log_settings, fixed, trust, revocation, .. } =
+            configuration;
         let mut lists = TrustedLists::new(trust);
         // So that the first client is judged under the lists; without them the gate starts all the same and says so.
         if let Some(read) = lists.first().await {
@@ -119,8 +124,13 @@ impl ControlPlane {
             RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
         let (audit, audit_writer) =
             RecordWriter::start(RecordKind::Audit, log_settings.audit_file.as_deref())?;
-        let plan = Arc::new(ArcSwap::from_pointee(plan));
-        let gateway = Gateway::start(&runtime, &plan, &RecordSinks { access, audit })?;
+        let (ledger, plan) = (LedgerKeeper::new(), Arc::new(ArcSwap::from_pointee(plan)));
+        let (sink, sightings) = sightings();
+        let start = |settings| Revocation::start(settings, ledger.clone(), sightings);
+        let revocation = revocation.map(start).transpose();
+        let revocation = revocation.map_err(|error| ControlError::Revocation(error.into()))?;
+        let published = Published { plan: Arc::clone(&plan), ledger: Arc::clone(ledger.published()) };
+        let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sink))?;
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
         }
@@ -141,6 +151,7 @@ impl ControlPlane {
             lists,
             lists_missing,
             retired: Vec::new(),
+            revocation,
             gateway,
             writers: [access_writer, audit_writer],
             recorder,
@@ -273,6 +284,10 @@ impl ControlPlane {
     fn publish(&mut self, (mut configuration, lists): ReadAnew) -> String {
         log_warnings(&self.path, &configuration);
         self.lists.configure(configuration.trust.take(), lists);
+        // Whether there is one does not change while the gate runs.
+        if let (Some(revocation), Some(settings)) = (&self.revocation, configuration.revocation.take()) {
+            revocation.configure(settings);
+        }
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
@@ -315,10 +330,12 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// The writers end once the last shard has let go of the queues and their records are written.
+    /// The writers, and who keeps answers, end once the last shard has let go of the queues and all is written.
     async fn finish_records(&self) {
         let deadline = Instant::now() + RECORDS_GRACE;
-        while !self.writers.iter().all(RecordWriter::is_finished) && Instant::now() < deadline {
+        let is_kept = || self.revocation.as_ref().is_none_or(Revocation::is_finished);
+        while !(self.writers.iter().all(RecordWriter::is_finished) && is_kept()) && Instant::now() < deadline
+        {
             sleep(DRAIN_POLL).await;
         }
     }

@@ -50,6 +50,9 @@ pub enum ControlError {
     /// Trusted lists cannot be fetched or read.
     #[error("trusted lists")]
     TrustedLists(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody can be asked about revocation.
+    #[error("revocation")]
+    Revocation(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime of the control plane, or its signal handlers, cannot be made.
     #[error("cannot start the control plane")]
     Runtime(#[source] io::Error),

@@ -8,17 +8,20 @@ mod configuration;
 mod control_plane;
 mod error;
 mod fetch;
+mod ledger;
 mod logging;
 mod memory;
 mod open_files;
 mod record_file;
 mod recorder;
+mod revocation;
 mod service_manager;
 mod signals;
 mod trusted_lists;
 
 pub use configuration::{
-    CertificateExpiry, Configuration, ListSource, LogSettings, Mistake, Mistakes, TrustSettings,
+    CertificateExpiry, Configuration, CrlSource, ListSource, LogSettings, Mistake, Mistakes,
+    RevocationSettings, StatusSource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;

@@ -177,6 +177,19 @@ fn locked(recorder: &Mutex<PrometheusRecorder>) -> MutexGuard<'_, PrometheusReco
 }
 
 fn describe_own() {
+    describe_counter!(
+        "portcullis_revocation_checks_total",
+        "Answers about revocation, by source and result."
+    );
+    describe_gauge!("portcullis_revocation_certificates", "Certificates whose status is followed.");
+    describe_gauge!("portcullis_ocsp_answers", "Answers of OCSP responders that serve.");
+    describe_gauge!(
+        "portcullis_ocsp_next_update_timestamp_seconds",
+        "The end of the answer that ends first."
+    );
+    describe_gauge!("portcullis_crl_next_update_timestamp_seconds", "The end of each CRL.");
+    describe_counter!("portcullis_revocation_evictions_total", "Certificates that made room for others.");
+    describe_counter!("portcullis_revocation_write_errors_total", "Answers that could not be kept on disk.");
     describe_counter!("portcullis_trust_fetches_total", "Fetches of trusted lists, by territory and result.");
     describe_counter!("portcullis_trust_refreshes_total", "Readings of the trusted lists, by result.");
     describe_gauge!("portcullis_build_info", "The version that runs; always 1.");

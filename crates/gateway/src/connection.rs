@@ -30,6 +30,7 @@ pub(crate) async fn run(
     drop(handshake);
     let metrics = &shard.listeners[listener].metrics;
     let Some((handshaken, session)) = shaken else { return };
+    session.await_status().await;
     metrics.handshake_finished(handshaken.version, handshaken.kind, started.elapsed());
     let closed = match handshaken.is_h2 {
         true => Box::pin(http::serve_h2(handshaken.stream, session)).await,
@@ -57,7 +58,8 @@ impl Arrival {
                 return Err(hello.refuse_name().await);
             };
             judged_in = Some(domain.id);
-            let judge = judge.insert(ConnectionJudge::new(Rc::clone(&view), domain.id));
+            let judge =
+                judge.insert(ConnectionJudge::new(Rc::clone(&self.shard), Rc::clone(&view), domain.id));
             let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
             let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
             Ok((handshaken, activity, domain.id))

@@ -14,6 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use portcullis_handshake::{ConfigError, key_matches};
+use portcullis_policy::Ledger;
 use portcullis_telemetry::RecordSinks;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -23,6 +24,7 @@ use crate::{
     listener,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
     shard::{self, Census, IoBackend, ShardError, ShardStart},
+    sighting::SightingSink,
 };
 
 /// Why the data plane did not start.
@@ -66,6 +68,15 @@ pub enum StartError {
     Panicked,
 }
 
+/// What the control plane publishes. Shards take it up within 100 ms of its being stored.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// What the shards run on.
+    pub plan: Arc<ArcSwap<Plan>>,
+    /// What is known of the status of clients.
+    pub ledger: Arc<ArcSwap<Ledger>>,
+}
+
 /// The running shards.
 #[derive(Debug)]
 pub struct Gateway {
@@ -80,17 +91,15 @@ pub struct Gateway {
 impl Gateway {
     /// Binds all listeners, starts all shards and waits until each accepts.
     ///
-    /// Later plans are published by storing them in `plan`; shards take them up within 100 ms.
-    ///
     /// # Errors
     /// [`StartError`]: an address is taken, `io_uring` was demanded and is not allowed, a thread cannot be made.
     pub fn start(
         runtime: &RuntimePlan,
-        plan: &Arc<ArcSwap<Plan>>,
-        records: &RecordSinks,
+        published: &Published,
+        (records, sightings): (&RecordSinks, &SightingSink),
     ) -> Result<Self, StartError> {
         let io = choose(runtime.io)?;
-        let (addresses, sockets) = bind_all(&plan.load().listeners, runtime.shards.get())?;
+        let (addresses, sockets) = bind_all(&published.plan.load().listeners, runtime.shards.get())?;
         let draining = Arc::new(AtomicBool::new(false));
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
@@ -101,9 +110,10 @@ impl Gateway {
                 number,
                 cpu: (!runtime.cpus.is_empty()).then(|| runtime.cpus[number % runtime.cpus.len()]),
                 io,
-                plan: Arc::clone(plan),
+                published: published.clone(),
                 sockets,
                 records: records.clone(),
+                sightings: sightings.clone(),
                 draining: Arc::clone(&draining),
                 census: Arc::clone(&censuses[number]),
                 pulse: heartbeats.pulse(number),

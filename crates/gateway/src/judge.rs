@@ -5,15 +5,15 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 use portcullis_handshake::{ClientJudge, PeerChain};
 use portcullis_identity::{Identity, TbsCertificate};
 use portcullis_policy::{
-    Assessment, ContentRule, Denial, DomainId, Evidence, Permit, Refusals, Registration, Rule, TrustDomain,
-    Verdict, decide,
+    Assessment, ContentRule, Denial, DomainId, Evidence, Ledger, Permit, Refusals, Registration,
+    RevocationCheck, Rule, TrustDomain, Verdict, decide,
 };
 use portcullis_telemetry::{AuditRecord, Refused, now_unix_s};
 use portcullis_trust::{Anchors, PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
-use crate::view::View;
+use crate::{shard::Shard, view::View};
 
 /// How a client stands with the gate.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Judged {
     pub(crate) standing: Standing,
     /// When the first certificate of the path ends, in seconds since the epoch; the end of time without a path.
     pub(crate) valid_until: i64,
+    /// What was known of the client's status.
+    pub(crate) status: Status,
     /// Why trusted lists that are only observed would refuse the client, who is admitted.
     pub(crate) would_be_refused: Option<PathError>,
     /// What was judged, to be judged again when the rules change.
@@ -100,39 +102,77 @@ impl Standing {
     }
 }
 
+/// What a ledger says of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Status {
+    pub(crate) revocation: RevocationCheck,
+}
+
+impl Status {
+    /// What `ledger` says under the rules of `domain`. Nobody looks for who has no trusted path.
+    pub(crate) fn look_up(
+        domain: &TrustDomain,
+        ledger: &Ledger,
+        identity: &Identity,
+        path: &TrustedPath,
+        now: i64,
+    ) -> Self {
+        let revocation = domain.client_auth.revocation.as_ref();
+        let revocation = revocation.map(|rules| rules.check(ledger, identity, path, now)).unwrap_or_default();
+        Self { revocation }
+    }
+
+    /// Until when it stands, in seconds since the epoch, unless there is news.
+    pub(crate) const fn until(self) -> i64 {
+        self.revocation.until()
+    }
+
+    /// Whether the same follows from both, but for how long.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        self.revocation.is_like(other.revocation)
+    }
+}
+
 /// Judges `chain`, whose leaf's key the client holds, by the rules of `domain` at the time `now`.
-pub(crate) fn judge(domain: &TrustDomain, chain: PeerChain, now: UnixTime) -> Judged {
+pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: PeerChain, now: UnixTime) -> Judged {
     let (rules, anchors) = (&domain.client_auth.rules, &domain.client_auth.anchors);
     let path_under = |anchors: &Anchors| {
         anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now)
     };
     let path = path_under(anchors);
     let valid_until = path.as_ref().map_or(i64::MAX, TrustedPath::not_after);
+    let (identity, now) = (Identity::from_der(&chain.leaf), i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let status = match (&identity, &path) {
+        (Ok(identity), Ok(path)) => Status::look_up(domain, ledger, identity, path, now),
+        _ => Status::default(),
+    };
     let evidence = Evidence {
         path: Some(path),
+        revocation: status.revocation,
         registration: Registration::Unknown,
-        now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        now,
     };
-    let standing = match decide(rules, Identity::from_der(&chain.leaf), evidence) {
+    let standing = match decide(rules, identity, evidence) {
         Verdict::Admitted(permit) => Standing::Admitted(permit),
         Verdict::Refused { denial, assessment } => Standing::Refused { denial, assessment },
     };
     let observed = domain.client_auth.observed.as_ref().filter(|_| matches!(standing, Standing::Admitted(_)));
     let would_be_refused = observed.and_then(|anchors| path_under(anchors).err());
-    Judged { standing, valid_until, would_be_refused, chain }
+    Judged { standing, valid_until, status, would_be_refused, chain }
 }
 
 /// The judge of one connection's handshake.
 #[derive(Debug)]
 pub(crate) struct ConnectionJudge {
+    shard: Rc<Shard>,
     view: Rc<View>,
     domain: DomainId,
     judged: RefCell<Option<Judged>>,
 }
 
 impl ConnectionJudge {
-    pub(crate) fn new(view: Rc<View>, domain: DomainId) -> Rc<Self> {
-        Rc::new(Self { view, domain, judged: RefCell::default() })
+    pub(crate) fn new(shard: Rc<Shard>, view: Rc<View>, domain: DomainId) -> Rc<Self> {
+        Rc::new(Self { shard, view, domain, judged: RefCell::default() })
     }
 
     /// What was judged in the handshake, if the client presented a certificate and proved it.
@@ -149,11 +189,9 @@ impl ClientJudge for ConnectionJudge {
 
     fn judge(&self, chain: PeerChain, now: UnixTime) -> Result<(), CertificateError> {
         let (domain, _) = self.view.plan.policy.domain(self.domain);
-        let judged = judge(domain, chain, now);
+        let judged = self.shard.with_ledger(|ledger| judge(domain, ledger, chain, now));
         let told = match &judged.standing {
-            Standing::Refused { denial, .. } if told_by_alert(denial, domain.client_auth.refusals) => {
-                Err(alert_for(denial))
-            }
+            Standing::Refused { denial, .. } if told_by_alert(denial, domain) => Err(alert_for(denial)),
             _ => Ok(()),
         };
         self.judged.replace(Some(judged));
@@ -162,8 +200,19 @@ impl ClientJudge for ConnectionJudge {
 }
 
 /// A certificate that leads nowhere never gets past the handshake; what a profile misses may be told by HTTP.
-pub(crate) fn told_by_alert(denial: &Denial, refusals: Refusals) -> bool {
-    refusals == Refusals::Handshake || matches!(denial, Denial::Path(_) | Denial::Unreadable(_))
+fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
+    let auth = &domain.client_auth;
+    let waits = auth.revocation.as_ref().is_some_and(|revocation| !revocation.wait.is_zero());
+    match denial {
+        Denial::Path(_) | Denial::Unreadable(_) => true,
+        denial if waits && is_unknown(denial) => false,
+        _ => auth.refusals == Refusals::Handshake,
+    }
+}
+
+/// Whether nothing is wrong but that the status is not known yet: it is told last of all.
+pub(crate) fn is_unknown(denial: &Denial) -> bool {
+    matches!(denial, Denial::Rule { finding, .. } if finding.rule == ContentRule::RevocationUnknown.into())
 }
 
 /// The error for which rustls sends the alert that names the cause (RFC 8446 6.2).
@@ -188,6 +237,7 @@ fn alert_for_rule(rule: Rule) -> CertificateError {
     match rule {
         Rule::Content(ContentRule::Expired) => CertificateError::Expired,
         Rule::Content(ContentRule::NotYetValid) => CertificateError::NotValidYet,
+        Rule::Content(ContentRule::Revoked) => CertificateError::Revoked,
         Rule::Content(ContentRule::KeyUsageSignature | ContentRule::CertificateAuthority) => {
             CertificateError::InvalidPurpose
         }
@@ -233,8 +283,11 @@ mod tests {
             assert_eq!(alert(code), CertificateError::InvalidPurpose, "{code}");
         }
         assert_eq!(alert("validity.expired"), CertificateError::Expired);
+        assert_eq!(alert("revocation.revoked"), CertificateError::Revoked);
         assert_eq!(alert("validity.not-yet-valid"), CertificateError::NotValidYet);
-        for code in ["qc.not-qualified", "qc.missing", "psd2.missing", "psd2.flattened-roles", "key.weak"] {
+        for code in
+            ["qc.not-qualified", "qc.missing", "psd2.missing", "psd2.flattened-roles", "revocation.unknown"]
+        {
             assert_eq!(alert(code), CertificateError::ApplicationVerificationFailure, "{code}");
         }
     }

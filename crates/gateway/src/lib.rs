@@ -13,9 +13,11 @@ mod listener;
 pub mod plan;
 mod session;
 mod shard;
+mod sighting;
 mod slots;
 mod view;
 
-pub use gateway::{Gateway, StartError, check_certificate};
+pub use gateway::{Gateway, Published, StartError, check_certificate};
 pub use heartbeat::{HEARTBEAT_AGE_MAX, Heartbeats};
 pub use shard::IoBackend;
+pub use sighting::{Sighting, SightingSink, sightings};

@@ -2,23 +2,24 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    task::Context,
+    task::{Context, Poll},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use portcullis_handshake::{Activity, PeerChain};
 use portcullis_http1::HeadLimits;
-use portcullis_policy::{DomainId, Generation, Grant, TrustDomain, admit_anonymous};
+use portcullis_policy::{DomainId, Generation, Grant, Ledger, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 use slab::Slab;
 
 use crate::{
     bell::Ear,
     http::identity_lines,
-    judge::{Judged, Standing, judge},
+    judge::{Judged, Standing, Status, is_unknown, judge},
     plan::{HandOffFields, Limits},
     shard::Shard,
     view::View,
@@ -85,7 +86,12 @@ pub(crate) struct Session {
     ear: Ear,
     basis: RefCell<Basis>,
     standing: RefCell<Standing>,
+    /// The end of the client's path.
     valid_until: Cell<i64>,
+    /// What was known of the client's status.
+    status: Cell<Status>,
+    /// The turn of the ledger that it is from; `None` before the first look of the session itself.
+    turn: Cell<Option<u64>>,
     chain: Option<PeerChain>,
     /// Each with the time since when it is the client's turn.
     in_flight: RefCell<Slab<Option<Instant>>>,
@@ -148,9 +154,9 @@ impl Session {
         activity: Rc<Activity>,
     ) -> Option<Rc<Self>> {
         let (rules, since) = view.plan.policy.domain(domain);
-        let (standing, valid_until, chain) = match judged {
-            Some(judged) => (judged.standing, judged.valid_until, Some(judged.chain)),
-            None => (Standing::Admitted(admit_anonymous(rules)?), i64::MAX, None),
+        let (standing, valid_until, status, chain) = match judged {
+            Some(judged) => (judged.standing, judged.valid_until, judged.status, Some(judged.chain)),
+            None => (Standing::Admitted(admit_anonymous(rules)?), i64::MAX, Status::default(), None),
         };
         Some(Rc::new(Self {
             ear: Ear::new(),
@@ -161,6 +167,8 @@ impl Session {
             basis: RefCell::new(Basis { view, domain, since }),
             standing: RefCell::new(standing),
             valid_until: Cell::new(valid_until),
+            status: Cell::new(status),
+            turn: Cell::default(),
             chain,
             in_flight: RefCell::default(),
             identity_lines: RefCell::default(),
@@ -237,8 +245,8 @@ impl Session {
         let in_flight = self.in_flight.borrow();
         let is_between = in_flight.is_empty();
         self.with_limits(|limits| {
-            if self.is_expired() {
-                Some(Closed::Expired)
+            if let Some(ended) = self.ended() {
+                Some(ended)
             } else if passed(self.activity.output_since(), limits.stall_timeout) {
                 Some(Closed::Stalled)
             } else if is_h2 && in_flight.iter().any(|(_, turn)| passed(*turn, limits.stall_timeout)) {
@@ -268,7 +276,12 @@ impl Session {
     /// How long a quiet connection may wait at most before a deadline has to be looked at.
     pub(crate) fn quiet_for(&self) -> Duration {
         // One second past the last valid one.
-        let valid = self.valid_until.get().saturating_sub(unix_now()).saturating_add(1);
+        let valid = self
+            .valid_until
+            .get()
+            .min(self.status.get().until())
+            .saturating_sub(unix_now())
+            .saturating_add(1);
         let valid = Duration::from_secs(u64::try_from(valid).unwrap_or(0));
         self.with_limits(|limits| limits.idle_timeout).saturating_sub(self.idle()).min(valid)
     }
@@ -278,12 +291,106 @@ impl Session {
         self.shard.now().saturating_duration_since(self.activity.last_request())
     }
 
-    fn is_expired(&self) -> bool {
-        unix_now() > self.valid_until.get()
+    /// Whether what the client was admitted by has come to its end, and nothing has taken its place.
+    fn ended(&self) -> Option<Closed> {
+        let now = unix_now();
+        if now > self.valid_until.get() {
+            return Some(Closed::Expired);
+        }
+        if now > self.status.get().until() { self.look_again().err() } else { None }
     }
 
-    /// Takes the shard's present view up and judges the client by it again where its rules are not the same.
+    /// Whether the client would pass if more were known of its status.
+    fn is_status_unknown(&self) -> bool {
+        self.with_standing(
+            |standing| matches!(standing, Standing::Refused { denial, .. } if is_unknown(denial)),
+        )
+    }
+
+    /// Holds a client of whose status nothing is known yet until something is, or for as long as its domain waits. What it
+    /// is in the end, its first request is told.
+    pub(crate) async fn await_status(&self) {
+        let wait = self.with_domain(|domain| domain.client_auth.revocation.as_ref().map(|rules| rules.wait));
+        let Some(wait) = wait.filter(|wait| !wait.is_zero() && self.is_status_unknown()) else { return };
+        let ear = Ear::new();
+        let known = poll_fn(|cx| {
+            while ear.poll(&self.shard.ledger_bell, cx) {
+                self.look_for_status();
+                if !self.is_status_unknown() {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        });
+        // Whether it came or not, the standing says it.
+        let _ = monoio::time::timeout(wait, known).await;
+        ear.leave(&self.shard.ledger_bell);
+    }
+
+    /// Where nothing but that is wrong: looks whether more is known of the client's status than when it was judged. A refusal stands
+    /// as it is then, and is told.
+    pub(crate) fn look_for_status(&self) {
+        if self.is_status_unknown() {
+            let _ = self.look_again();
+        }
+    }
+
+    /// Looks up what is known of the client's status at present, and judges it again where that makes a difference.
+    fn look_again(&self) -> Result<(), Closed> {
+        let basis = self.basis.borrow();
+        let (rules, _) = basis.view.plan.policy.domain(basis.domain);
+        let status = self.with_standing(|standing| {
+            let assessment = standing.assessment()?;
+            let path = assessment.path.as_ref()?.as_ref().ok()?;
+            let look_up =
+                |ledger: &Ledger| Status::look_up(rules, ledger, &assessment.identity, path, unix_now());
+            Some(self.shard.with_ledger(look_up))
+        });
+        match status {
+            None => Ok(()),
+            Some(status) if status.is_like(self.status.get()) => {
+                self.status.set(status);
+                Ok(())
+            }
+            Some(_) => self.judge_again(&basis.view, rules),
+        }
+    }
+
+    /// Judges the client again. Whatever comes of it is how it stands from now on.
+    fn judge_again(&self, view: &View, rules: &TrustDomain) -> Result<(), Closed> {
+        let standing = match &self.chain {
+            Some(chain) => {
+                let judged =
+                    self.shard.with_ledger(|ledger| judge(rules, ledger, chain.clone(), UnixTime::now()));
+                self.valid_until.set(judged.valid_until);
+                self.status.set(judged.status);
+                self.shard.judged((self.listener, self.peer), view, rules, &judged);
+                judged.standing
+            }
+            None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
+        };
+        let listener = &self.shard.listeners[self.listener];
+        let refused = match &standing {
+            Standing::Refused { denial, .. } => {
+                let who = standing.refused(&listener.name, self.peer);
+                self.shard.refused(denial.code(), &who, || denial.to_string());
+                Err(Closed::NoLongerAdmitted)
+            }
+            Standing::Admitted(_) => Ok(()),
+        };
+        self.standing.replace(standing);
+        self.identity_lines.borrow_mut().clear();
+        refused
+    }
+
+    /// Takes up what is new and judges the client by it again where that makes a difference.
     fn refresh(&self) -> Result<(), Closed> {
+        self.take_up_view()?;
+        let turn = self.shard.with_ledger(|ledger| ledger.turn);
+        if self.turn.replace(Some(turn)) == Some(turn) { Ok(()) } else { self.look_again() }
+    }
+
+    fn take_up_view(&self) -> Result<(), Closed> {
         let view = self.shard.view();
         let mut basis = self.basis.borrow_mut();
         if Rc::ptr_eq(&view, &basis.view) {
@@ -293,24 +400,7 @@ impl Session {
         let domain = view.plan.policy.domain_named(&old_rules.name).ok_or(Closed::NoLongerAdmitted)?;
         let (rules, since) = view.plan.policy.domain(domain);
         if since != basis.since {
-            let standing = match &self.chain {
-                Some(chain) => {
-                    let judged = judge(rules, chain.clone(), UnixTime::now());
-                    self.valid_until.set(judged.valid_until);
-                    self.shard.judged((self.listener, self.peer), &view, rules, &judged);
-                    judged.standing
-                }
-                None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
-            };
-            let listener = &self.shard.listeners[self.listener];
-            if let Standing::Refused { denial, .. } = &standing {
-                let sentence = || denial.to_string();
-                let who = standing.refused(&listener.name, self.peer);
-                self.shard.refused(denial.code(), &who, sentence);
-                return Err(Closed::NoLongerAdmitted);
-            }
-            self.standing.replace(standing);
-            self.identity_lines.borrow_mut().clear();
+            self.judge_again(&view, rules)?;
         }
         *basis = Basis { domain, since, view: Rc::clone(&view) };
         Ok(())

@@ -9,13 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use arc_swap::ArcSwap;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::ConfigError;
-use portcullis_policy::{Denial, TrustDomain};
+use portcullis_policy::{Denial, Ledger, TrustDomain};
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
 };
@@ -23,10 +22,12 @@ use portcullis_trust::PathError;
 
 use crate::{
     bell::Bell,
+    gateway::Published,
     heartbeat::Pulse,
     judge::{Judged, Standing},
     listener,
     plan::Plan,
+    sighting::{Sighting, SightingSink},
     slots::Slots,
     view::View,
 };
@@ -76,10 +77,11 @@ pub(crate) struct ShardStart {
     pub(crate) number: usize,
     pub(crate) cpu: Option<usize>,
     pub(crate) io: IoBackend,
-    pub(crate) plan: Arc<ArcSwap<Plan>>,
+    pub(crate) published: Published,
     /// Bound, listening, in the order of the plan.
     pub(crate) sockets: Vec<TcpListener>,
     pub(crate) records: RecordSinks,
+    pub(crate) sightings: SightingSink,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
     pub(crate) pulse: Pulse,
@@ -112,11 +114,15 @@ impl Census {
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) bell: Bell,
+    /// Rung with every new ledger, for those that wait for an answer in it.
+    pub(crate) ledger_bell: Bell,
     pub(crate) listeners: Vec<ShardListener>,
     pub(crate) metrics: ShardMetrics,
     /// The present time, at most [`HOUSEKEEPING`] and the loop lag old.
     pub(crate) clock: Rc<Cell<Instant>>,
     view: RefCell<Rc<View>>,
+    ledger: RefCell<Arc<Ledger>>,
+    sightings: SightingSink,
     refusals: RefCell<RefusalLog>,
     /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
     /// records end when the last sinks are gone.
@@ -150,6 +156,11 @@ impl Shard {
 
     pub(crate) fn view(&self) -> Rc<View> {
         Rc::clone(&self.view.borrow())
+    }
+
+    /// What is known at present of the status of clients.
+    pub(crate) fn with_ledger<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
+        read(&self.ledger.borrow())
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -191,6 +202,28 @@ impl Shard {
         if view.plan.audit_log {
             self.audit(standing.audit(&listener.name, &domain.name, peer));
         }
+        self.report_sighting(domain, judged);
+    }
+
+    /// Tells of a certificate whose status should be known and is not, or is about to be forgotten. Its key is proved and its
+    /// path is trusted, or nobody is told.
+    fn report_sighting(&self, domain: &TrustDomain, judged: &Judged) {
+        let (Some(revocation), Some(assessment)) =
+            (&domain.client_auth.revocation, judged.standing.assessment())
+        else {
+            return;
+        };
+        let Some(Ok(path)) = &assessment.path else { return };
+        let identity = &assessment.identity;
+        if revocation.is_exempt(identity, path.issuer())
+            || !self.with_ledger(|ledger| ledger.status.wants_word_of(&identity.thumbprint, unix_now()))
+        {
+            return;
+        }
+        let sighting = Sighting { leaf: judged.chain.leaf.clone(), issuer: path.issuer().clone() };
+        if !self.sightings.put(sighting) {
+            self.metrics.sightings_dropped.increment(1);
+        }
     }
 
     /// Hands an access record over.
@@ -211,6 +244,15 @@ impl Shard {
         self.listeners.iter().map(|listener| listener.slots.connections()).sum()
     }
 
+    /// The one before is dropped by the control plane, which keeps it until no shard has it.
+    fn take_up_ledger(&self, ledger: &Arc<Ledger>) {
+        let before = self.ledger.replace(Arc::clone(ledger));
+        self.ledger_bell.ring();
+        if before.turn != ledger.turn {
+            self.bell.ring();
+        }
+    }
+
     fn take_up(&self, plan: &Arc<Plan>, number: usize) {
         let before = self.view();
         match View::new(Arc::clone(plan), number, Some(&before)) {
@@ -227,6 +269,11 @@ impl Shard {
             Err(error) => tracing::error!(shard = number, %error, "a published plan cannot be taken up"),
         }
     }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Runs a shard to its end on the present thread. `started` is called once it accepts.
@@ -274,17 +321,20 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
     // client shall wait for.
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.secure_random.fill(&mut [0]).map_err(|_| io::Error::other("there is no randomness"))?;
-    let plan = start.plan.load_full();
+    let plan = start.published.plan.load_full();
     let listeners = plan.listeners.iter().map(|listener| {
         let metrics = Rc::new(ListenerMetrics::register(&listener.name, start.number));
         ShardListener { name: listener.name.as_str().into(), slots: Slots::new(Rc::clone(&metrics)), metrics }
     });
     let shard = Rc::new(Shard {
         bell: Bell::default(),
+        ledger_bell: Bell::default(),
         listeners: listeners.collect(),
         metrics: ShardMetrics::register(start.number),
         clock: Rc::new(Cell::new(Instant::now())),
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
+        ledger: RefCell::new(start.published.ledger.load_full()),
+        sightings: start.sightings,
         refusals: RefCell::default(),
         records: RefCell::new(Some(start.records)),
         draining: Cell::new(false),
@@ -295,7 +345,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         acceptors.push(listener::accept(Rc::clone(&shard), index, socket)?);
     }
     started();
-    keep_house(&shard, start.number, start.plan, &start.census, &start.pulse, &start.draining).await;
+    keep_house(&shard, start.number, start.published, &start.census, &start.pulse, &start.draining).await;
     shard.draining.set(true);
     for acceptor in acceptors {
         acceptor.stop();
@@ -316,12 +366,13 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
 async fn keep_house(
     shard: &Shard,
     number: usize,
-    plans: Arc<ArcSwap<Plan>>,
+    published: Published,
     census: &Census,
     pulse: &Pulse,
     draining: &AtomicBool,
 ) {
-    let mut latest = arc_swap::Cache::new(plans);
+    let mut plans = arc_swap::Cache::new(published.plan);
+    let mut ledgers = arc_swap::Cache::new(published.ledger);
     while !draining.load(Ordering::Acquire) {
         let asleep = Instant::now();
         monoio::time::sleep(HOUSEKEEPING).await;
@@ -333,7 +384,11 @@ async fn keep_house(
         for upstream in &shard.view().upstreams {
             upstream.upstream.sweep(now);
         }
-        let plan = latest.load();
+        let ledger = ledgers.load();
+        if !Arc::ptr_eq(ledger, &shard.ledger.borrow()) {
+            shard.take_up_ledger(ledger);
+        }
+        let plan = plans.load();
         if !Arc::ptr_eq(plan, &shard.view.borrow().plan) {
             shard.take_up(plan, number);
         }

@@ -116,6 +116,10 @@ pub fn describe() {
         "From the wish for a connection to the head of the answer."
     );
     describe_counter!("portcullis_access_records_dropped_total", "Access records lost to a full queue.");
+    describe_counter!(
+        "portcullis_certificate_sightings_dropped_total",
+        "Certificates whose status should be asked, lost to a full queue."
+    );
     describe_counter!("portcullis_audit_records_dropped_total", "Audit records lost to a full queue.");
     describe_counter!(
         "portcullis_client_cert_critical_extensions_total",
@@ -135,6 +139,8 @@ pub struct ShardMetrics {
     pub access_records_dropped: Counter,
     /// Audit records lost to a full queue.
     pub audit_records_dropped: Counter,
+    /// Sightings of certificates lost to a full queue.
+    pub sightings_dropped: Counter,
     loop_lag_seconds: Gauge,
 }
 
@@ -145,6 +151,7 @@ impl ShardMetrics {
         Self {
             access_records_dropped: counter!("portcullis_access_records_dropped_total", "shard" => shard.clone()),
             audit_records_dropped: counter!("portcullis_audit_records_dropped_total", "shard" => shard.clone()),
+            sightings_dropped: counter!("portcullis_certificate_sightings_dropped_total", "shard" => shard.clone()),
             loop_lag_seconds: gauge!("portcullis_loop_lag_seconds", "shard" => shard),
         }
     }

@@ -2,19 +2,28 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use portcullis_policy::{ClientAuth, Lists, Mode, Profile, Purpose, Refusals, Rules};
+use portcullis_policy::{ClientAuth, ContentRule, Lists, Mode, Profile, Purpose, Refusals, Rules, Severity};
 use portcullis_trust::{AnchorError, Anchors, EkuRule};
 
 use super::{
     entry::Entry,
     file::{CERTIFICATES_BYTES_MAX, Folder, read},
     mistake::{Located, Place, Report, shown},
+    revocation::{RevocationPolicy, asked},
     section::Section,
     severities::SeveritiesWritten,
 };
 
-pub(crate) const KEYS: &[&str] =
-    &["mode", "profile", "anchors", "trusted_lists", "extended_key_usage", "refusals", "severities"];
+pub(crate) const KEYS: &[&str] = &[
+    "mode",
+    "profile",
+    "anchors",
+    "trusted_lists",
+    "revocation",
+    "extended_key_usage",
+    "refusals",
+    "severities",
+];
 
 /// The rules as written: any of them may be left to the listener.
 #[derive(Debug, Clone)]
@@ -24,6 +33,7 @@ pub(crate) struct ClientAuthWritten {
     profile: Entry<Profile>,
     anchors: Entry<Vec<Located<String>>>,
     trusted_lists: Entry<bool>,
+    revocation: Entry<bool>,
     extended_key_usage: Entry<EkuRule>,
     refusals: Entry<Refusals>,
     severities: Entry<SeveritiesWritten>,
@@ -47,6 +57,7 @@ impl ClientAuthWritten {
             ),
             anchors: section.texts("anchors"),
             trusted_lists: section.flag("trusted_lists"),
+            revocation: section.flag("revocation"),
             extended_key_usage: section.choice(
                 "extended_key_usage",
                 &[("client-auth", EkuRule::ClientAuth), ("any-tls", EkuRule::AnyTls)],
@@ -67,6 +78,7 @@ impl ClientAuthWritten {
             profile: entry(mistaken),
             anchors: entry(mistaken),
             trusted_lists: entry(mistaken),
+            revocation: entry(mistaken),
             extended_key_usage: entry(mistaken),
             refusals: entry(mistaken),
             severities: entry(mistaken),
@@ -81,6 +93,7 @@ impl ClientAuthWritten {
             profile: self.profile.or_inherit(&listener.profile),
             anchors: self.anchors.or_inherit(&listener.anchors),
             trusted_lists: self.trusted_lists.or_inherit(&listener.trusted_lists),
+            revocation: self.revocation.or_inherit(&listener.revocation),
             extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
             refusals: self.refusals.or_inherit(&listener.refusals),
             severities: self.severities.or_inherit(&listener.severities),
@@ -99,6 +112,7 @@ impl ClientAuthWritten {
             self.profile.as_written().map(|written| &written.place),
             self.anchors.as_written().map(|written| &written.place),
             self.trusted_lists.as_written().map(|written| &written.place),
+            self.revocation.as_written().map(|written| &written.place),
             self.extended_key_usage.as_written().map(|written| &written.place),
             self.refusals.as_written().map(|written| &written.place),
             self.severities.as_written().map(|written| &written.place),
@@ -109,14 +123,22 @@ impl ClientAuthWritten {
     }
 }
 
+/// What the file says beside its listeners.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// What `[trust]` says lists are for; `None` without it.
+    pub(crate) lists: Option<Lists>,
+    /// What `[revocation]` says; `None` without it.
+    pub(crate) revocation: Option<RevocationPolicy>,
+}
+
 /// Sets of anchors that were read for this configuration: one set for each list of files, so that a list that is inherited
 /// is read once and complained of once.
 #[derive(Debug)]
 pub(crate) struct AnchorShelf<'r> {
     folder: Folder,
     report: &'r Report,
-    /// What `[trust]` says lists are for; `None` without it.
-    lists: Option<Lists>,
+    sources: &'r Sources,
     /// `None` for a list that could not be read.
     sets: HashMap<Vec<PathBuf>, Option<Arc<Anchors>>>,
     /// Tables whose missing keys were reported.
@@ -124,8 +146,8 @@ pub(crate) struct AnchorShelf<'r> {
 }
 
 impl<'r> AnchorShelf<'r> {
-    pub(crate) fn new(folder: Folder, lists: Option<Lists>, report: &'r Report) -> Self {
-        Self { folder, report, lists, sets: HashMap::new(), missing: Vec::new() }
+    pub(crate) fn new(folder: Folder, sources: &'r Sources, report: &'r Report) -> Self {
+        Self { folder, report, sources, sets: HashMap::new(), missing: Vec::new() }
     }
 
     /// The rules as run. `None` after a mistake.
@@ -152,18 +174,26 @@ impl<'r> AnchorShelf<'r> {
             extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
             ..Rules::of(profile?)
         };
+        let revocation = match mode {
+            Mode::Off => None,
+            _ => asked(&written.revocation, self.sources.revocation.as_ref(), self.report),
+        };
+        if revocation.is_some_and(|revocation| revocation.on_unknown.admits()) {
+            rules.severities.set(ContentRule::RevocationUnknown.into(), Severity::Warn);
+        }
         if let Some(severities) = written.severities.as_written() {
             severities.value.apply(&mut rules, self.report);
         }
         let refusals = written.refusals.clone().or(Refusals::Handshake);
-        Some(ClientAuth::new(mode, rules, refusals, anchors?, lists))
+        let revocation = revocation.map(|revocation| revocation.rules.clone());
+        Some(ClientAuth { revocation, ..ClientAuth::new(mode, rules, refusals, anchors?, lists) })
     }
 
     fn lists_for(&self, written: &ClientAuthWritten) -> Lists {
         let Some(trusted_lists) = written.trusted_lists.as_written().filter(|written| written.value) else {
             return Lists::Ignored;
         };
-        self.lists.unwrap_or_else(|| {
+        self.sources.lists.unwrap_or_else(|| {
             self.report.mistake(&trusted_lists.place, "there is no [trust] that says where the lists are");
             Lists::Ignored
         })

@@ -13,6 +13,8 @@ use rustls_pki_types::{
 };
 use thiserror::Error;
 
+use super::mistake::{Located, Place, Report, shown};
+
 /// Largest configuration. Ten thousand routes fit; a larger one is a mistake in the path.
 pub(crate) const CONFIGURATION_BYTES_MAX: u64 = 4 << 20;
 /// Largest file of certificates: all trusted CAs of Europe, several times over.
@@ -78,6 +80,22 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fi
         chain if chain.is_empty() => Err(FileError::NoCertificate),
         chain => Ok(chain),
     }
+}
+
+/// Reads the certificates of several files, each with the place where its file is named. What cannot be read is reported.
+pub(crate) fn certificates(
+    report: &Report,
+    folder: &Folder,
+    files: Vec<Located<String>>,
+) -> Vec<(Place, CertificateDer<'static>)> {
+    let mut certificates = Vec::new();
+    for file in files {
+        match read_chain(&folder.join(&file.value)) {
+            Ok(chain) => certificates.extend(chain.into_iter().map(|der| (file.place.clone(), der))),
+            Err(error) => report.mistake(&file.place, format!("{} {error}", shown(&file.value))),
+        }
+    }
+    certificates
 }
 
 /// Reads the first private key of a file.

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     entry::Entry,
-    file::{Folder, read_chain},
+    file::{self, Folder},
     mistake::{Located, shown},
     section::Section,
 };
@@ -159,14 +159,8 @@ fn certificates(
     folder: &Folder,
     files: Vec<Located<String>>,
 ) -> Vec<CertificateDer<'static>> {
-    let mut certificates = Vec::new();
-    for file in files {
-        match read_chain(&folder.join(&file.value)) {
-            Ok(chain) => certificates.extend(chain),
-            Err(error) => section.report().mistake(&file.place, format!("{} {error}", shown(&file.value))),
-        }
-    }
-    certificates
+    let certificates = file::certificates(section.report(), folder, files);
+    certificates.into_iter().map(|(_, certificate)| certificate).collect()
 }
 
 /// Those who may sign the list of lists: of the files that are named, or else of the Official Journal.

@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, io, time::Duration};
 use reqwest::Url;
 use thiserror::Error;
 
-use super::{RedirectRefusal, ShownUrl};
+use super::{RedirectRefusal, ShownUrl, access::NotPublic};
 
 /// What went wrong. The first four are for the operator to mend, or for who published the URL; the rest is the server's doing
 /// or the network's, and may be over at the next try.
@@ -24,12 +24,18 @@ pub(crate) enum FetchError {
         /// The URL, without them.
         url: ShownUrl,
     },
-    /// The URL is not https.
-    #[error("the URL is {scheme}, where only https is fetched")]
+    /// The URL is of a scheme that is not fetched.
+    #[error("the URL is {scheme}, which is not fetched here")]
     Scheme {
         /// What it is.
         scheme: String,
     },
+    /// The server is not at a public address, and was not allowed to be elsewhere.
+    #[error(transparent)]
+    NotPublic(NotPublic),
+    /// The document cannot be kept.
+    #[error("the document cannot be kept")]
+    Keep(#[source] io::Error),
     /// The server sends us where we do not go.
     #[error("{url} redirects {refusal}")]
     Redirect {
@@ -142,6 +148,8 @@ impl FetchError {
             Self::Client(_) => "fetch.client",
             Self::Url(_) | Self::UserInfo { .. } => "fetch.url",
             Self::Scheme { .. } => "fetch.scheme",
+            Self::NotPublic(_) => "fetch.not-public",
+            Self::Keep(_) => "fetch.keep",
             Self::Redirect { .. } => "fetch.redirect",
             Self::Timeout { .. } => "fetch.timeout",
             Self::Tls { .. } => "fetch.tls",
@@ -169,6 +177,9 @@ impl FetchError {
         }
         if let Some(source) = tls_error(&error) {
             return Self::Tls { url: ShownUrl::new(url), source };
+        }
+        if let Some(NotPublic { host }) = causes(&error).find_map(|cause| cause.downcast_ref()) {
+            return Self::NotPublic(NotPublic { host: host.clone() });
         }
         // The URL in it is shown already, and whole there.
         let (url, source) = (ShownUrl::new(url), error.without_url());

@@ -1,10 +1,10 @@
 //! One document over https.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use reqwest::{
-    Certificate, Client, Response, StatusCode, Url,
-    header::{CONTENT_ENCODING, HeaderMap},
+    Certificate, Client, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
     redirect::Policy,
     retry,
 };
@@ -12,18 +12,23 @@ use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
 
 use super::{
-    FetchError, FetchLimits, RedirectRefusal, ShownUrl, Validators, Wait, redirect::redirect, url::https_url,
+    Access, FetchError, FetchLimits, RedirectRefusal, ShownUrl, Validators, Wait, access::PublicOnly,
+    redirect::redirect, url::fetched_url,
 };
 
 /// What servers see of us.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
-/// A client for https and nothing else, which keeps no cookies and no connections, and decompresses nothing.
+/// A client for documents, which keeps no cookies and no connections, and decompresses nothing.
 ///
 /// It connects directly: a proxy that the environment names is not used, since a gate does what its configuration says.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetcher {
-    client: Client,
+    /// For hosts that may be at any address.
+    trusting: Client,
+    /// For the others.
+    guarded: Client,
+    access: Access,
     limits: FetchLimits,
 }
 
@@ -47,21 +52,34 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError::Client`].
-    pub(crate) fn new(limits: FetchLimits, extra_roots: &[CertificateDer<'_>]) -> Result<Self, FetchError> {
+    pub(crate) fn new(
+        access: Access,
+        limits: FetchLimits,
+        extra_roots: &[CertificateDer<'_>],
+    ) -> Result<Self, FetchError> {
         let roots: Result<Vec<_>, _> = extra_roots.iter().map(|root| Certificate::from_der(root)).collect();
-        let client = Client::builder()
-            .tls_certs_merge(roots.map_err(FetchError::Client)?)
-            .https_only(true)
-            .no_proxy()
-            // Redirects are followed here, where each is told, and each hop is asked with the conditions.
-            .redirect(Policy::none())
-            .retry(retry::never())
-            .connect_timeout(limits.connect_timeout)
-            // Fetches are minutes apart at least: a connection that is kept is one that was closed when it is needed.
-            .pool_max_idle_per_host(0)
-            .user_agent(USER_AGENT)
-            .build();
-        Ok(Self { client: client.map_err(FetchError::Client)?, limits })
+        let roots = roots.map_err(FetchError::Client)?;
+        let builder = || {
+            Client::builder()
+                .tls_certs_merge(roots.clone())
+                .https_only(access == Access::Https)
+                .no_proxy()
+                // Redirects are followed here, where each is told, and each hop is asked with the conditions.
+                .redirect(Policy::none())
+                .retry(retry::never())
+                .connect_timeout(limits.connect_timeout)
+                // Fetches are minutes apart at least: a connection that is kept is one that was closed when it is needed.
+                .pool_max_idle_per_host(0)
+                .user_agent(USER_AGENT)
+        };
+        let trusting = builder().build().map_err(FetchError::Client)?;
+        let guarded = match access {
+            Access::Https => trusting.clone(),
+            Access::Public { .. } => {
+                builder().dns_resolver(Arc::new(PublicOnly)).build().map_err(FetchError::Client)?
+            }
+        };
+        Ok(Self { trusting, guarded, access, limits })
     }
 
     /// Fetches the document at `url`, unless the server says that it is still the version that `known` stands for; give that
@@ -70,39 +88,95 @@ impl Fetcher {
     /// # Errors
     /// Every [`FetchError`] but [`FetchError::Client`].
     pub(crate) async fn get(&self, url: &str, known: Option<&Validators>) -> Result<Fetched, FetchError> {
-        let url = https_url(url)?;
+        let mut bytes = Vec::new();
+        let fetched = self.get_into(url, known, &mut bytes).await?;
+        Ok(fetched.map_or(Fetched::Unchanged, |validators| Fetched::New { bytes, validators }))
+    }
+
+    /// As [`get`](Self::get), for a document too long for memory: it is written to `out` as it comes. Returns what to ask for the
+    /// next version with, or nothing where the one that is known is the newest.
+    ///
+    /// # Errors
+    /// Every [`FetchError`] but [`FetchError::Client`]; what is in `out` is of no use then.
+    pub(crate) async fn get_into(
+        &self,
+        url: &str,
+        known: Option<&Validators>,
+        out: &mut impl io::Write,
+    ) -> Result<Option<Validators>, FetchError> {
+        let url = fetched_url(url, &self.access)?;
         let conditions = known.map(Validators::conditions).unwrap_or_default();
         let limit = self.limits.total_timeout;
-        let fetched = timeout(limit, self.follow(&url, &conditions)).await;
+        let fetched = timeout(limit, self.follow(&url, &conditions, out)).await;
         fetched.unwrap_or_else(|_| Err(FetchError::timeout(&url, Wait::Whole, limit)))
     }
 
-    async fn follow(&self, first: &Url, conditions: &HeaderMap) -> Result<Fetched, FetchError> {
+    /// Sends a question and takes the answer. Redirects are not followed: they would send the question to somebody else.
+    ///
+    /// # Errors
+    /// Every [`FetchError`] but [`FetchError::Client`].
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        content_type: &'static str,
+        question: Vec<u8>,
+    ) -> Result<Vec<u8>, FetchError> {
+        let url = fetched_url(url, &self.access)?;
+        let limit = self.limits.total_timeout;
+        let asked = async {
+            self.access.check_literal(&url).map_err(FetchError::NotPublic)?;
+            let request = self.client(&url).post(url.clone()).header(CONTENT_TYPE, content_type);
+            let response = self.send(&url, request.body(question)).await?;
+            let mut bytes = Vec::new();
+            self.take(&url, response, &HeaderMap::new(), &mut bytes).await?;
+            Ok(bytes)
+        };
+        let answered = timeout(limit, asked).await;
+        answered.unwrap_or_else(|_| Err(FetchError::timeout(&url, Wait::Whole, limit)))
+    }
+
+    async fn follow(
+        &self,
+        first: &Url,
+        conditions: &HeaderMap,
+        out: &mut impl io::Write,
+    ) -> Result<Option<Validators>, FetchError> {
         let redirects_max = self.limits.redirects_max;
         let mut url = first.clone();
         for _ in 0..=redirects_max {
-            let response = self.ask(&url, conditions).await?;
-            let Some(next) = redirect(&url, &response)? else {
-                return self.take(&url, response, conditions).await;
+            self.access.check_literal(&url).map_err(FetchError::NotPublic)?;
+            let request = self.client(&url).get(url.clone()).headers(conditions.clone());
+            let response = self.send(&url, request).await?;
+            let Some(next) = redirect(&url, &response, &self.access)? else {
+                return self.take(&url, response, conditions, out).await;
             };
             url = next;
         }
         Err(FetchError::redirect(first, RedirectRefusal::TooMany { redirects_max }))
     }
 
-    async fn ask(&self, url: &Url, conditions: &HeaderMap) -> Result<Response, FetchError> {
+    fn client(&self, url: &Url) -> &Client {
+        if self.access.trusts(url) { &self.trusting } else { &self.guarded }
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, FetchError> {
         let FetchLimits { connect_timeout, stall_timeout, .. } = self.limits;
         let limit: Duration = connect_timeout.saturating_add(stall_timeout);
-        let request = self.client.get(url.clone()).headers(conditions.clone()).send();
-        let response = timeout(limit, request).await;
+        let response = timeout(limit, request.send()).await;
         let response = response.map_err(|_| FetchError::timeout(url, Wait::Answer, limit))?;
         response.map_err(|error| FetchError::unanswered(url, connect_timeout, error))
     }
 
-    async fn take(&self, url: &Url, answer: Response, asked: &HeaderMap) -> Result<Fetched, FetchError> {
+    async fn take(
+        &self,
+        url: &Url,
+        answer: Response,
+        asked: &HeaderMap,
+        out: &mut impl io::Write,
+    ) -> Result<Option<Validators>, FetchError> {
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if !asked.is_empty() => return Ok(Fetched::Unchanged),
+            StatusCode::NOT_MODIFIED if !asked.is_empty() => return Ok(None),
             status => {
                 return Err(FetchError::Status { url: ShownUrl::new(url), status: status.as_u16() });
             }
@@ -111,28 +185,33 @@ impl Fetcher {
             return Err(FetchError::Encoding { url: ShownUrl::new(url) });
         }
         let validators = Validators::of(answer.headers());
-        let bytes = self.read(url, answer).await?;
-        Ok(Fetched::New { bytes, validators })
+        self.read(url, answer, out).await?;
+        Ok(Some(validators))
     }
 
-    async fn read(&self, url: &Url, mut answer: Response) -> Result<Vec<u8>, FetchError> {
+    async fn read(
+        &self,
+        url: &Url,
+        mut answer: Response,
+        out: &mut impl io::Write,
+    ) -> Result<(), FetchError> {
         let FetchLimits { bytes_max, stall_timeout, .. } = self.limits;
         let too_large = |bytes| FetchError::TooLarge { url: ShownUrl::new(url), bytes, bytes_max };
         if let Some(announced) = answer.content_length().filter(|&announced| exceeds(announced, bytes_max)) {
             return Err(too_large(announced));
         }
-        let mut bytes = Vec::new();
+        let mut received = 0;
         loop {
-            let received = bytes.len();
             let piece = timeout(stall_timeout, answer.chunk()).await;
             let piece =
                 piece.map_err(|_| FetchError::timeout(url, Wait::Body { received }, stall_timeout))?;
             let piece = piece.map_err(|error| FetchError::broken_off(url, received, error))?;
-            let Some(piece) = piece else { return Ok(bytes) };
+            let Some(piece) = piece else { return Ok(()) };
             if piece.len() > bytes_max - received {
                 return Err(too_large(received.saturating_add(piece.len()) as u64));
             }
-            bytes.extend_from_slice(&piece);
+            received += piece.len();
+            out.write_all(&piece).map_err(FetchError::Keep)?;
         }
     }
 }

@@ -4,7 +4,7 @@ use reqwest::{Response, StatusCode, Url, header::LOCATION};
 use thiserror::Error;
 
 use super::{
-    FetchError, ShownUrl,
+    Access, FetchError, ShownUrl,
     url::{has_user_info, shown_scheme},
 };
 
@@ -39,14 +39,16 @@ pub(crate) enum RedirectRefusal {
 ///
 /// # Errors
 /// [`FetchError::Redirect`].
-pub(super) fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+pub(super) fn redirect(from: &Url, response: &Response, access: &Access) -> Result<Option<Url>, FetchError> {
     let status = response.status();
     if !is_redirect(status) {
         return Ok(None);
     }
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let next = location.and_then(|location| from.join(location).ok()).ok_or(RedirectRefusal::Location);
-    let next = next.and_then(follow).map_err(|refusal| FetchError::redirect(from, refusal))?;
+    let next = next
+        .and_then(|next| follow(from, next, access))
+        .map_err(|refusal| FetchError::redirect(from, refusal))?;
     Ok(Some(next))
 }
 
@@ -61,8 +63,9 @@ fn is_redirect(status: StatusCode) -> bool {
     )
 }
 
-fn follow(next: Url) -> Result<Url, RedirectRefusal> {
-    if next.scheme() != "https" {
+fn follow(from: &Url, next: Url, access: &Access) -> Result<Url, RedirectRefusal> {
+    let is_weaker = from.scheme() == "https" && next.scheme() != "https";
+    if is_weaker || !access.takes_scheme(next.scheme()) {
         return Err(RedirectRefusal::Scheme { scheme: shown_scheme(&next) });
     }
     if has_user_info(&next) {

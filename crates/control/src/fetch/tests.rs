@@ -24,12 +24,12 @@ const LIMITS: FetchLimits = FetchLimits {
 };
 
 fn fetcher(server: &Server, limits: FetchLimits) -> Fetcher {
-    Fetcher::new(limits, &[server.root()]).unwrap()
+    Fetcher::new(Access::Https, limits, &[server.root()]).unwrap()
 }
 
 /// One that believes none of the servers here. It has a root all the same: the system may have none.
 fn stranger(limits: FetchLimits) -> Fetcher {
-    Fetcher::new(limits, &[Authority::foreign().unwrap().root_der().clone()]).unwrap()
+    Fetcher::new(Access::Https, limits, &[Authority::foreign().unwrap().root_der().clone()]).unwrap()
 }
 
 async fn get(server: &Server, limits: FetchLimits) -> Result<Fetched, FetchError> {
@@ -258,6 +258,6 @@ async fn other_answers_are_no_document() {
 
 #[test]
 fn a_root_that_is_no_certificate_is_refused() {
-    let error = Fetcher::new(LIMITS, &[b"no certificate".as_slice().into()]).unwrap_err();
+    let error = Fetcher::new(Access::Https, LIMITS, &[b"no certificate".as_slice().into()]).unwrap_err();
     assert_eq!(error.code(), "fetch.client");
 }

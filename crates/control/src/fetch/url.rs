@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use super::FetchError;
+use super::{Access, FetchError};
 
 /// Characters of a URL in a message: enough for any that a list was published at; a redirect could bring a longer one.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -31,13 +31,13 @@ impl fmt::Display for ShownUrl {
     }
 }
 
-/// Reads a URL that the operator wrote or a verified list points to.
+/// Reads a URL that the operator wrote, or that stands in what is believed.
 ///
 /// # Errors
 /// [`FetchError::Url`], [`FetchError::Scheme`], [`FetchError::UserInfo`].
-pub(super) fn https_url(text: &str) -> Result<Url, FetchError> {
+pub(super) fn fetched_url(text: &str, access: &Access) -> Result<Url, FetchError> {
     let url = Url::parse(text).map_err(FetchError::Url)?;
-    if url.scheme() != "https" {
+    if !access.takes_scheme(url.scheme()) {
         return Err(FetchError::Scheme { scheme: shown_scheme(&url) });
     }
     if has_user_info(&url) {
@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn only_https_without_user_info_is_fetched() {
-        let code = |text| https_url(text).map_err(|error| (error.code(), error.to_string()));
+        let code =
+            |text| fetched_url(text, &Access::Https).map_err(|error| (error.code(), error.to_string()));
         assert!(code("https://a.example/tl.xml").is_ok());
         for text in ["", "tl.xml", "//a.example/", "https://", "https://a.example:99999/"] {
             assert_eq!(code(text).unwrap_err().0, "fetch.url", "{text}");

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::RefreshError;
-use crate::fetch::{FetchError, FetchLimits, Fetched, Fetcher, Store, Validators};
+use crate::fetch::{Access, FetchError, FetchLimits, Fetched, Fetcher, Store, Validators};
 
 /// Lists that are fetched at once: a slow publisher holds up a few others at most, and a list at its longest takes 16 MiB each.
 const PARALLEL_MAX: usize = 4;
@@ -75,7 +75,7 @@ impl Download {
         let limits = FetchLimits { bytes_max: LIST_BYTES_MAX, ..FetchLimits::default() };
         let store = Store::open(cache)
             .map_err(|source| RefreshError::Folder { path: cache.display().to_string(), source })?;
-        Ok(Self { fetcher: Fetcher::new(limits, roots)?, store, lotl: lotl.to_owned() })
+        Ok(Self { fetcher: Fetcher::new(Access::Https, limits, roots)?, store, lotl: lotl.to_owned() })
     }
 
     /// Fetches the list of lists, its pivots, and every national list that counts.

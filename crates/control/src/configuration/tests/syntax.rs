@@ -228,7 +228,7 @@ fn documentation_names_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let text = fs::read_to_string(path).unwrap();
     use crate::configuration::{
-        admin, certificate, client_auth, limits, listener, log, route, runtime, upstream,
+        admin, certificate, client_auth, limits, listener, log, revocation, route, runtime, trust, upstream,
     };
     let keys = [
         admin::KEYS,
@@ -237,13 +237,21 @@ fn documentation_names_every_key() {
         limits::KEYS,
         listener::KEYS,
         log::KEYS,
+        revocation::KEYS,
+        revocation::CRL_KEYS,
+        trust::KEYS,
         route::KEYS,
         route::RESPOND_KEYS,
         runtime::KEYS,
         upstream::KEYS,
     ];
     for key in keys.concat() {
-        let named = [format!("`{key}`"), format!("[listener.{key}]"), format!("[[listener.{key}]]")];
+        let named = [
+            format!("`{key}`"),
+            format!("[listener.{key}]"),
+            format!("[[listener.{key}]]"),
+            format!("[[revocation.{key}]]"),
+        ];
         assert!(named.iter().any(|name| text.contains(name)), "{key} is not documented");
     }
 }

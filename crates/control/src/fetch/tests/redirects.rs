@@ -13,7 +13,7 @@ async fn redirects_are_followed_with_the_conditions() {
         }
     })
     .await;
-    let fetcher = Fetcher::new(LIMITS, &[server.root(), target.root()]).unwrap();
+    let fetcher = Fetcher::new(Access::Https, LIMITS, &[server.root(), target.root()]).unwrap();
     let known = Validators { etag: Some("\"6\"".to_owned()), last_modified: None };
     assert_eq!(bytes(fetcher.get(&server.url("/tl.xml"), Some(&known)).await), b"list");
     let heads = target.heads();

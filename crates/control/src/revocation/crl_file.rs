@@ -1,0 +1,152 @@
+//! CRLs as files: fetched beside the one that serves, and put in its place once it is known to be better.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use portcullis_trust::Crl;
+use thiserror::Error;
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::{
+    CrlSource,
+    fetch::{FetchError, FetchLimits, Fetcher, Validators},
+    trusted_lists::now_unix_s,
+};
+
+/// A CRL that is believed.
+#[derive(Clone, Debug)]
+pub(super) struct CrlFile {
+    pub(super) crl: Arc<Crl>,
+    /// What to ask for the next version with; nothing for one that was kept over a restart.
+    validators: Option<Validators>,
+}
+
+/// Why a CRL was not taken up.
+#[derive(Debug, Error)]
+pub(super) enum CrlFault {
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It is not believed.
+    #[error("not believed")]
+    Crl(#[from] portcullis_trust::CrlError),
+    /// It is older than the one that is there.
+    #[error("it is older than the one before")]
+    Rollback,
+    /// It cannot be kept.
+    #[error("it cannot be kept")]
+    Keep(#[from] io::Error),
+    /// The task that read it ended by itself.
+    #[error("it was not read to the end")]
+    Task(#[from] JoinError),
+}
+
+impl CrlFault {
+    /// The stable code, for metrics and logs.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Fetch(error) => error.code(),
+            Self::Crl(error) => error.code(),
+            Self::Rollback => "crl.rollback",
+            Self::Keep(_) => "crl.keep",
+            Self::Task(_) => "crl.task",
+        }
+    }
+}
+
+/// Bounds of a CRL that is fetched: one of 64 MiB may come at 2 Mbit/s.
+pub(super) fn crl_limits(bytes_max: u64) -> FetchLimits {
+    FetchLimits {
+        bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+        total_timeout: Duration::from_secs(5 * 60),
+        ..FetchLimits::default()
+    }
+}
+
+/// The CRL that was kept, if one was. Blocks on the disk.
+pub(super) fn recall(folder: &Path, source: &CrlSource, bytes_max: u64) -> Result<Option<CrlFile>, CrlFault> {
+    let file = match File::open(path(folder, source)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let crl = Crl::read(BufReader::new(file), &source.issuer, bytes_max)?;
+    Ok(Some(CrlFile { crl: Arc::new(crl), validators: None }))
+}
+
+/// Fetches a CRL, unless the server says that there is none newer than `before`.
+pub(super) async fn fetch(
+    fetcher: &Fetcher,
+    folder: &Path,
+    source: &CrlSource,
+    before: Option<CrlFile>,
+    bytes_max: u64,
+) -> Result<Option<CrlFile>, CrlFault> {
+    let place = path(folder, source);
+    let unfinished = place.with_extension("unfinished");
+    let mut out = File::create(&unfinished)?;
+    let known = before.as_ref().and_then(|before| before.validators.as_ref());
+    let fetched = fetcher.get_into(&source.url, known, &mut out).await;
+    let taken = match fetched {
+        Ok(None) => Ok(None),
+        Ok(Some(validators)) => {
+            let (source, unfinished) = (source.clone(), unfinished.clone());
+            let read = move || take_up(&out, (&unfinished, &place), &source, before.as_ref(), bytes_max);
+            let crl = spawn_blocking(read).await.map_err(CrlFault::from).and_then(|read| read);
+            crl.map(|crl| Some(CrlFile { crl: Arc::new(crl), validators: Some(validators) }))
+        }
+        Err(error) => Err(error.into()),
+    };
+    // It is gone if it was taken up. What stays after a crash is overwritten by the next fetch.
+    let _ = fs::remove_file(&unfinished);
+    taken
+}
+
+/// Judges what was fetched, and puts it in the place of the one before.
+fn take_up(
+    out: &File,
+    (unfinished, place): (&Path, &Path),
+    source: &CrlSource,
+    before: Option<&CrlFile>,
+    bytes_max: u64,
+) -> Result<Crl, CrlFault> {
+    let crl = Crl::read(BufReader::new(File::open(unfinished)?), &source.issuer, bytes_max)?;
+    crl.check_time(now_unix_s())?;
+    if let Some(before) = before.map(|before| &before.crl) {
+        let is_older = crl.this_update() < before.this_update()
+            || matches!((crl.number(), before.number()), (Some(new), Some(old)) if new < old);
+        if is_older {
+            return Err(CrlFault::Rollback);
+        }
+    }
+    out.sync_all()?;
+    fs::rename(unfinished, place)?;
+    Ok(crl)
+}
+
+/// Whether a CRL of a source was kept.
+pub(super) fn is_kept(folder: &Path, source: &CrlSource) -> bool {
+    path(folder, source).is_file()
+}
+
+/// Throws away the CRL of a source that nobody needs any more.
+pub(super) fn remove(folder: &Path, source: &CrlSource) {
+    // A file that stays is overwritten or overlooked.
+    let _ = fs::remove_file(path(folder, source));
+}
+
+fn path(folder: &Path, source: &CrlSource) -> PathBuf {
+    let mut name = Context::new(&SHA256);
+    for part in [source.url.as_bytes(), source.issuer.name(), source.issuer.public_key_info()] {
+        name.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        name.update(part);
+    }
+    let name: String = name.finish().as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
+    folder.join(name).with_extension("crl")
+}
