@@ -1,11 +1,13 @@
 //! A gate that asks whether certificates are revoked: beside the handshakes, of those only that a client has proved to hold, and
 //! what it believes decides at the next handshake and on living connections.
 
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_test_harness::{
-    AlertDescription, Backend, Configuration, Gate, Next, Refusal, Site, TlsClient, eventually,
+    AlertDescription, Backend, Configuration, Gate, Next, Refusal, Site, TlsClient, available, eventually,
 };
 use portcullis_test_pki::revocation::{OcspAnswer, OcspResponder, RevocationList};
 use portcullis_test_pki::{Authority, Credential, Role, TppCertificate};
@@ -300,4 +302,52 @@ fn after_a_restart_without_a_network_it_is_known_what_was_known() {
     let gate = Gate::start(PORTCULLIS, &site, &configuration);
     let outcomes = clients.each_ref().map(|client| outcome(&gate, client));
     assert_eq!(outcomes, [Ok(200), Ok(200), Err(Refusal::Alert(AlertDescription::CertificateRevoked))]);
+}
+
+/// OpenSSL's responder, told of one certificate.
+struct OpenSslResponder(Child);
+
+impl OpenSslResponder {
+    fn start(site: &Site, port: u16, serial_number: &str, status: &str) -> Self {
+        site.write("index.txt", &format!("{status}\t{serial_number}\tunknown\t/CN=tpp\n"));
+        let mut command = Command::new("openssl");
+        command.current_dir(site.directory()).args(["ocsp", "-index", "index.txt", "-CA", "ca.pem"]);
+        command.args(["-rsigner", "ca.pem", "-rkey", "ca.key", "-nmin", "5", "-port", &port.to_string()]);
+        let quiet = || Stdio::null();
+        Self(command.stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn().expect("OpenSSL runs"))
+    }
+}
+
+impl Drop for OpenSslResponder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_responder_of_openssl_is_understood() {
+    if !available("openssl", "version") {
+        return;
+    }
+    let site = Site::new();
+    site.write("ca.pem", &site.qtsp.issuing_pem());
+    site.write("ca.key", &site.qtsp.issuing_key_pem());
+    // A port that was free a moment ago.
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let host = format!("127.0.0.1:{port}");
+    let tpp = site.issue(certificate().ocsp_responder(&format!("http://{host}/")));
+    let identity = portcullis_identity::Identity::from_der(tpp.leaf_der()).expect("a certificate");
+    let serial_number = identity.serial_number.to_string().to_uppercase();
+
+    let responder = OpenSslResponder::start(&site, port, &serial_number, "V\t361231235959Z\t");
+    let gate = Gate::start(PORTCULLIS, &site, &configuration(&[host], ""));
+    let client = client(&site, &tpp);
+    eventually("it says good", || outcome(&gate, &client) == Ok(200));
+    drop(responder);
+    let _responder =
+        OpenSslResponder::start(&site, port, &serial_number, "R\t361231235959Z\t261124000000Z,superseded");
+    let revoked = Err(Refusal::Alert(AlertDescription::CertificateRevoked));
+    eventually("it says revoked", || outcome(&gate, &client) == revoked);
 }

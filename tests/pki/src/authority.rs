@@ -105,6 +105,12 @@ impl Authority {
         self.issuing.pem()
     }
 
+    /// The issuing CA's private key as PEM, PKCS#8.
+    #[must_use]
+    pub fn issuing_key_pem(&self) -> String {
+        self.issuing.key().serialize_pem()
+    }
+
     pub(crate) fn issuing(&self) -> &CertifiedIssuer<'static, KeyPair> {
         &self.issuing
     }
