@@ -44,6 +44,11 @@ impl LedgerKeeper {
         write(&mut desk.ledger)
     }
 
+    /// Reads, what is not published yet with the rest.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
+        read(&self.desk().ledger)
+    }
+
     /// Publishes what was written, if anything was.
     pub(crate) fn publish(&self) {
         let mut desk = self.desk();

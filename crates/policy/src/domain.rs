@@ -231,6 +231,8 @@ mod tests {
             EkuRule::AnyTls
         )));
         assert!(!strict.is_laxer_than(&auth(Mode::Off, Profile::X509, EkuRule::AnyTls)));
+        let asking = ClientAuth { revocation: Some(RevocationRules::default()), ..strict.clone() };
+        assert!(strict.is_laxer_than(&asking) && !asking.is_laxer_than(&strict));
         // Nothing is asked where the mode is off, so there is nothing to fall short of.
         let off = auth(Mode::Off, Profile::X509, EkuRule::AnyTls);
         assert!(!off.is_laxer_than(&auth(Mode::Off, Profile::Psd2, EkuRule::ClientAuth)));

@@ -256,6 +256,31 @@ async fn other_answers_are_no_document() {
     assert_eq!(refusal(vec![text(gzip)], LIMITS).await.code(), "fetch.encoding");
 }
 
+#[tokio::test]
+async fn what_certificates_name_is_fetched_from_public_addresses_only() {
+    let server = Server::start(|_| ok("list")).await;
+    let fetcher = |private_hosts: &[String]| {
+        let access = Access::Public { private_hosts: private_hosts.to_vec() };
+        Fetcher::new(access, LIMITS, &[server.root()]).unwrap()
+    };
+    // By address, by a name that is resolved, and behind a redirect.
+    for url in [server.url("/"), server.url("/").replace("127.0.0.1", "localhost")] {
+        let error = fetcher(&[]).get(&url, None).await.unwrap_err();
+        assert_eq!(error.code(), "fetch.not-public", "{url}: {error:?}");
+        let error = fetcher(&[]).post(&url, "text/plain", Vec::new()).await.unwrap_err();
+        assert_eq!(error.code(), "fetch.not-public", "{url}: {error:?}");
+    }
+    let hidden = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", server.url("/"));
+    let public = Server::start(move |_| vec![text(&hidden)]).await;
+    let allowed = format!("127.0.0.1:{}", public.port());
+    let access = Access::Public { private_hosts: vec![allowed] };
+    let redirected = Fetcher::new(access, LIMITS, &[server.root(), public.root()]).unwrap();
+    assert_eq!(redirected.get(&public.url("/"), None).await.unwrap_err().code(), "fetch.not-public");
+    assert!(server.heads().is_empty());
+    let allowed = format!("127.0.0.1:{}", server.port());
+    assert_eq!(bytes(fetcher(&[allowed]).get(&server.url("/"), None).await), b"list");
+}
+
 #[test]
 fn a_root_that_is_no_certificate_is_refused() {
     let error = Fetcher::new(Access::Https, LIMITS, &[b"no certificate".as_slice().into()]).unwrap_err();

@@ -100,6 +100,7 @@ pub(super) struct Keeper {
     /// The certificates by when they were last seen.
     by_seen: BTreeSet<(i64, Thumbprint)>,
     crls: HashMap<CrlSource, TrackedCrl>,
+    issuers: HashSet<Arc<Issuer>>,
     agenda: Agenda<Job>,
     changes: Vec<Change>,
     writing: Option<JoinHandle<Result<(), ArchiveError>>>,
@@ -129,6 +130,7 @@ impl Keeper {
             certificates: HashMap::new(),
             by_seen: BTreeSet::new(),
             crls: HashMap::new(),
+            issuers: HashSet::new(),
             agenda: Agenda::new(),
             changes: Vec::new(),
             writing: None,
@@ -210,7 +212,7 @@ impl Keeper {
         }
         let kept = Kept {
             leaf: sighting.leaf.as_ref().into(),
-            issuer: self.shared_issuer(sighting.issuer),
+            issuer: self.shared(sighting.issuer),
             seen: now,
             response: None,
         };
@@ -220,21 +222,26 @@ impl Keeper {
         }
     }
 
-    /// One copy of each CA: thousands of certificates have the same.
-    fn shared_issuer(&self, issuer: Issuer) -> Arc<Issuer> {
-        let known = self.crls.keys().map(|source| &source.issuer).find(|known| ***known == issuer);
-        known.map_or_else(|| Arc::new(issuer), Arc::clone)
+    /// One copy of each CA: thousands of certificates have the same. Clients do not choose them, their paths are trusted.
+    fn shared(&mut self, issuer: Issuer) -> Arc<Issuer> {
+        if let Some(known) = self.issuers.get(&issuer) {
+            return Arc::clone(known);
+        }
+        let issuer = Arc::new(issuer);
+        self.issuers.insert(Arc::clone(&issuer));
+        issuer
     }
 
     /// Takes up a certificate that was kept.
     fn recall(&mut self, kept: Kept) {
+        let kept = Kept { issuer: self.shared(Issuer::clone(&kept.issuer)), ..kept };
         let thumbprint = Thumbprint::of(&kept.leaf);
         let response = kept.response.clone();
         if !self.track(thumbprint, kept) {
             self.note(Change::Forget(*thumbprint.as_bytes()));
             return;
         }
-        let book = self.ledger.write(|ledger| ledger.status.clone());
+        let book = self.ledger.read(|ledger| ledger.status.clone());
         if let (Some((response, taken)), Some(tracked)) = (response, self.certificates.get_mut(&thumbprint)) {
             // As it was judged when it came; whether it serves still, its end says.
             match inquiry::recall(&response, taken, (&tracked.kept.issuer, &tracked.serial_number), &book) {
@@ -369,7 +376,7 @@ impl Keeper {
             tracked.responders.clone(),
             Arc::clone(&tracked.kept.issuer),
             tracked.serial_number.clone(),
-            self.ledger.write(|ledger| ledger.status.clone()),
+            self.ledger.read(|ledger| ledger.status.clone()),
         );
         running.spawn(async move { Outcome::Certificate(thumbprint, inquiry.await) });
         true
