@@ -40,6 +40,24 @@ impl Roles {
         self.0 |= bit(role);
     }
 
+    /// The roles of either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The roles of both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The roles that the other set does not have.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The roles in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.contains(*role))
@@ -105,6 +123,8 @@ mod tests {
         assert!(!both.intersects(servicing));
         assert!(!Roles::EMPTY.intersects(both) && Roles::EMPTY.is_empty());
         assert!(both.contains(Role::PspPi) && !information.contains(Role::PspPi));
+        assert_eq!(both.intersection(information), information);
+        assert_eq!(information.union(servicing).difference(information), servicing);
         assert!(serde_json::from_str::<Roles>(r#"["PSP_CB"]"#).is_err());
     }
 }

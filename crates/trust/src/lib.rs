@@ -1,5 +1,5 @@
-//! Whom the gate believes: trust anchors, from the operator or from trusted lists, and paths from a client's certificate
-//! to one of them.
+//! Whom the gate believes: trust anchors, from the operator or from trusted lists, paths from a client's certificate to one
+//! of them, what CAs say of revocation, and what authorities say of providers.
 //!
 //! Paths are built and verified by webpki. This crate bounds what webpki is given, keeps what a cache needs of the
 //! result, and turns its errors into [`PathError`]s with evidence. It opens nothing and takes the time as argument.
@@ -15,6 +15,7 @@ mod listing;
 mod ocsp;
 mod path;
 mod path_error;
+mod register;
 mod signature;
 mod status;
 mod status_book;
@@ -30,6 +31,7 @@ pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
 };
 pub use path_error::{PathError, Presented};
+pub use register::{PassedOver, Register, RegisterBuilder, RegisterError, Registered, Resolver, TableForm};
 pub use status::{CertificateStatus, Issuer, Revocation, RevocationReason, StatusAnswer};
 pub use status_book::{Followed, KnownStatus, StatusBook, StatusQuestion};
 pub use store::{ListFacts, ListProblem, ListState, Selection, TrustStore};

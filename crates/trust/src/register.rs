@@ -1,0 +1,253 @@
+//! The registers of authorities: who is authorised as a payment service provider, for what, and in which countries.
+
+mod bounded;
+mod eba;
+mod error;
+mod provider;
+mod table;
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use portcullis_identity::Roles;
+
+pub use error::RegisterError;
+use provider::{Provider, Record};
+pub use table::TableForm;
+
+/// Records that were passed over and are described; of the others only the number is kept.
+const PASSED_OVER_MAX: usize = 16;
+
+/// Providers of payment services by authority and number. Immutable once built.
+#[derive(Debug, Default)]
+pub struct Register {
+    authorities: HashMap<AuthorityCode, Providers>,
+    passed_over: PassedOver,
+}
+
+/// The providers of one authority.
+#[derive(Debug, Default)]
+struct Providers {
+    /// Several records may have one number: that of a payment institution which became one of electronic money.
+    by_number: HashMap<Box<str>, Vec<Provider>>,
+    /// The number by the reference in a national register, which identifiers of other schemes have; `None` where several
+    /// providers have it.
+    by_reference: HashMap<Box<str>, Option<Box<str>>>,
+}
+
+/// Records that could not be understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// How many there were.
+    pub count: usize,
+    /// What was wrong with the first sixteen.
+    pub details: Vec<String>,
+}
+
+/// What a register says of a provider at a time. Times are Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// There is no such provider.
+    NotFound,
+    /// It has no authorisation that is in force.
+    Withdrawn {
+        /// Since when; `None` if it never had one.
+        since: Option<i64>,
+        /// Until when that stands, as far as the register says.
+        until: i64,
+    },
+    /// It is authorised.
+    Authorised {
+        /// For these roles, in one country or another.
+        roles: Roles,
+        /// For these in the country that was asked about; for all if none was.
+        passported: Roles,
+        /// Until when that stands, as far as the register says.
+        until: i64,
+    },
+}
+
+impl Register {
+    /// How many providers there are.
+    pub fn len(&self) -> usize {
+        self.authorities.values().map(|providers| providers.by_number.len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was read and left out because it could not be understood.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+
+    /// The names of a provider, one a record.
+    pub fn names(&self, authority: (&str, &str), number: &str) -> impl Iterator<Item = &str> {
+        self.find(authority, number).into_iter().flatten().map(|provider| &*provider.name)
+    }
+
+    /// What is said at `now` of the provider that an authority calls `number`, or that its country's register calls so.
+    /// Country and authority are spelt as the builder's resolver spells them. `host` is the country in which services are to be
+    /// given. It takes two or three look-ups by hash, however many providers there are.
+    pub fn look_up(
+        &self,
+        authority: (&str, &str),
+        number: &str,
+        host: Option<[u8; 2]>,
+        now: i64,
+    ) -> Registered {
+        let Some(providers) = self.find(authority, number) else { return Registered::NotFound };
+        let (mut roles, mut passported) = (Roles::EMPTY, Roles::EMPTY);
+        let (mut is_authorised, mut withdrawn, mut until) = (false, None, i64::MAX);
+        for provider in providers {
+            let standing = provider.standing(now);
+            until = until.min(standing.until);
+            if standing.is_authorised {
+                is_authorised = true;
+                roles = roles.union(provider.roles());
+                passported = passported.union(provider.roles_in(host));
+            } else {
+                withdrawn = withdrawn.max(standing.since);
+            }
+        }
+        if is_authorised {
+            Registered::Authorised { roles, passported, until }
+        } else {
+            Registered::Withdrawn { since: withdrawn, until }
+        }
+    }
+
+    fn find(&self, (country, authority): (&str, &str), number: &str) -> Option<&[Provider]> {
+        self.authorities.get(&AuthorityCode::new(country, authority)?)?.find(number)
+    }
+
+    fn add(&mut self, record: Record, resolve: Resolver) -> Result<(), String> {
+        let authority = record.authority(resolve).ok_or_else(|| {
+            let (country, code) = &record.authority;
+            format!("{country} {code} is no authority's code")
+        })?;
+        self.authorities.entry(authority).or_default().add(record);
+        Ok(())
+    }
+}
+
+impl Record {
+    fn authority(&self, resolve: Resolver) -> Option<AuthorityCode> {
+        let (country, code) = &self.authority;
+        let (country, code) = resolve(country, code).unwrap_or((country, code));
+        AuthorityCode::new(country, code)
+    }
+}
+
+impl Providers {
+    fn find(&self, number: &str) -> Option<&[Provider]> {
+        let of_reference = || self.by_number.get(self.by_reference.get(number)?.as_deref()?);
+        self.by_number.get(number).or_else(of_reference).map(Vec::as_slice)
+    }
+
+    fn add(&mut self, record: Record) {
+        if let Some(reference) = record.reference.filter(|reference| *reference != record.number) {
+            let of_one = self.by_reference.entry(reference).or_insert_with(|| Some(record.number.clone()));
+            if of_one.as_ref() != Some(&record.number) {
+                *of_one = None;
+            }
+        }
+        self.by_number.entry(record.number).or_default().push(record.provider);
+    }
+}
+
+impl PassedOver {
+    fn add(&mut self, detail: String) {
+        self.count += 1;
+        if self.details.len() < PASSED_OVER_MAX {
+            self.details.push(detail);
+        }
+    }
+}
+
+/// An authority by its country and its code, filled up with zeros: `IE`, `CBI`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct AuthorityCode([u8; 10]);
+
+impl AuthorityCode {
+    fn new(country: &str, authority: &str) -> Option<Self> {
+        let mut code = [0; 10];
+        if country.len() != 2 || authority.is_empty() {
+            return None;
+        }
+        code[..2].copy_from_slice(country.as_bytes());
+        code[2..].get_mut(..authority.len())?.copy_from_slice(authority.as_bytes());
+        Some(Self(code))
+    }
+}
+
+/// The country and code of an authority that somebody may spell otherwise; `None` for one that is not known.
+pub type Resolver = fn(&str, &str) -> Option<(&'static str, &'static str)>;
+
+/// Makes a [`Register`] of one document or several.
+#[derive(Debug)]
+pub struct RegisterBuilder {
+    resolve: Resolver,
+    register: Register,
+}
+
+impl RegisterBuilder {
+    /// A register without providers. The authorities of documents go through `resolve`; one that it does not know stays as
+    /// it is spelt.
+    pub fn new(resolve: Resolver) -> Self {
+        Self { resolve, register: Register::default() }
+    }
+
+    /// Reads the EBA's register of payment and electronic money institutions, in JSON. Hostile: it is read as a stream of
+    /// `bytes_max` at most, and what is kept of a record is bounded. What is no authorisation (agents, branches, exclusions,
+    /// providers under national law) is left out; what cannot be understood is passed over and counted.
+    ///
+    /// # Errors
+    /// It is no such register, does not come to its end, or is too long. The builder is of no use then.
+    pub fn read_eba(&mut self, document: impl Read, bytes_max: u64) -> Result<(), RegisterError> {
+        let before = self.register.len();
+        let (register, resolve) = (&mut self.register, self.resolve);
+        eba::read(document, bytes_max, &mut |record| {
+            if let Err(detail) = record.and_then(|record| register.add(record, resolve)) {
+                register.passed_over.add(detail);
+            }
+        })?;
+        if register.len() == before { Err(RegisterError::Empty) } else { Ok(()) }
+    }
+
+    /// Reads a table of an operator, of `bytes_max` at most. What it says of a provider stands in the place of what was read
+    /// before.
+    ///
+    /// # Errors
+    /// Something in it cannot be understood: a mistake of the operator, who is told where. The builder is of no use then.
+    pub fn read_table(
+        &mut self,
+        table: impl Read,
+        form: TableForm,
+        bytes_max: u64,
+    ) -> Result<(), RegisterError> {
+        let records = table::read(table, form, bytes_max)?;
+        let mut replaced = HashSet::new();
+        for record in &records {
+            let (authority, number) = (record.authority(self.resolve), record.number.clone());
+            if replaced.insert((authority, number.clone()))
+                && let Some(providers) =
+                    authority.and_then(|authority| self.register.authorities.get_mut(&authority))
+            {
+                providers.by_number.remove(&number);
+            }
+        }
+        for record in records {
+            let added = self.register.add(record, self.resolve);
+            added.map_err(|detail| RegisterError::Malformed { detail })?;
+        }
+        Ok(())
+    }
+
+    /// The register.
+    pub fn build(self) -> Register {
+        self.register
+    }
+}
