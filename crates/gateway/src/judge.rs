@@ -36,10 +36,17 @@ pub(crate) struct Judged {
     pub(crate) valid_until: i64,
     /// What was known of the client's status.
     pub(crate) status: Status,
-    /// Why trusted lists that are only observed would refuse the client, who is admitted.
-    pub(crate) would_be_refused: Option<PathError>,
+    /// Why trusted lists or a register that are only observed would refuse the client, who is admitted.
+    pub(crate) would_be_refused: Option<Observed>,
     /// What was judged, to be judged again when the rules change.
     pub(crate) chain: PeerChain,
+}
+
+/// A refusal that does not count.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
 }
 
 impl Standing {
@@ -106,6 +113,7 @@ impl Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Status {
     pub(crate) revocation: RevocationCheck,
+    pub(crate) registration: Registration,
 }
 
 impl Status {
@@ -117,19 +125,23 @@ impl Status {
         path: &TrustedPath,
         now: i64,
     ) -> Self {
-        let revocation = domain.client_auth.revocation.as_ref();
-        let revocation = revocation.map(|rules| rules.check(ledger, identity, path, now)).unwrap_or_default();
-        Self { revocation }
+        let (revocation, register) = (&domain.client_auth.revocation, &domain.client_auth.register);
+        let revocation = revocation.as_ref().map(|rules| rules.check(ledger, identity, path, now));
+        let registration = register.as_ref().map(|rules| rules.check(ledger, identity, now));
+        Self {
+            revocation: revocation.unwrap_or_default(),
+            registration: registration.unwrap_or_default(),
+        }
     }
 
     /// Until when it stands, in seconds since the epoch, unless there is news.
-    pub(crate) const fn until(self) -> i64 {
-        self.revocation.until()
+    pub(crate) fn until(self) -> i64 {
+        self.revocation.until().min(self.registration.until())
     }
 
     /// Whether the same follows from both, but for how long.
     pub(crate) fn is_like(self, other: Self) -> bool {
-        self.revocation.is_like(other.revocation)
+        self.revocation.is_like(other.revocation) && self.registration.is_like(other.registration)
     }
 }
 
@@ -149,16 +161,34 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: PeerChain, now
     let evidence = Evidence {
         path: Some(path),
         revocation: status.revocation,
-        registration: Registration::Unknown,
+        registration: status.registration,
+        is_register_enforced: domain.client_auth.register.is_none_or(|register| register.is_enforced),
         now,
     };
     let standing = match decide(rules, identity, evidence) {
         Verdict::Admitted(permit) => Standing::Admitted(permit),
         Verdict::Refused { denial, assessment } => Standing::Refused { denial, assessment },
     };
-    let observed = domain.client_auth.observed.as_ref().filter(|_| matches!(standing, Standing::Admitted(_)));
-    let would_be_refused = observed.and_then(|anchors| path_under(anchors).err());
+    let would_be_refused = match &standing {
+        Standing::Admitted(permit) => observe(domain, permit, path_under),
+        Standing::Refused { .. } => None,
+    };
     Judged { standing, valid_until, status, would_be_refused, chain }
+}
+
+/// Why somebody who is admitted would be refused by what is only observed.
+fn observe(
+    domain: &TrustDomain,
+    permit: &Permit,
+    path_under: impl Fn(&Anchors) -> Result<TrustedPath, PathError>,
+) -> Option<Observed> {
+    let auth = &domain.client_auth;
+    let by_lists = auth.observed.as_ref().and_then(|anchors| path_under(anchors).err());
+    let by_lists = by_lists.map(|error| Observed { code: error.code(), detail: error.to_string() });
+    by_lists.or_else(|| {
+        let found = permit.assessment()?.observed_denial(&auth.rules)?;
+        Some(Observed { code: found.rule.code(), detail: found.message.to_string() })
+    })
 }
 
 /// The judge of one connection's handshake.

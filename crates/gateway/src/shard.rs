@@ -24,7 +24,7 @@ use crate::{
     bell::Bell,
     gateway::Published,
     heartbeat::Pulse,
-    judge::{Judged, Standing},
+    judge::{Judged, Observed, Standing},
     listener,
     plan::Plan,
     sighting::{Sighting, SightingSink},
@@ -194,10 +194,10 @@ impl Shard {
         {
             listener.metrics.critical_extension(oid);
         }
-        if let Some(error) = &judged.would_be_refused {
-            listener.metrics.would_refuse(error.code());
+        if let Some(Observed { code, detail }) = &judged.would_be_refused {
+            listener.metrics.would_refuse(code);
             let who = standing.refused(&listener.name, peer);
-            self.refusals.borrow_mut().would_refuse(error.code(), &who, || error.to_string(), self.now());
+            self.refusals.borrow_mut().would_refuse(code, &who, || detail.clone(), self.now());
         }
         if view.plan.audit_log {
             self.audit(standing.audit(&listener.name, &domain.name, peer));

@@ -5,10 +5,10 @@ use portcullis_trust::{KnownStatus, Listing, PathError, TrustedPath};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use crate::RevocationCheck;
 use crate::finding::Finding;
 use crate::severity::Severity;
 use crate::time::rfc3339;
+use crate::{Registration, RevocationCheck, Rules};
 
 /// What a certificate says, which rules it breaks, and whether it may pass: what `portcullis inspect` prints, what a
 /// refused client is told, and what a route may answer. The JSON is public interface; `docs/inspect.schema.json`
@@ -26,6 +26,8 @@ pub struct Assessment {
     pub path: Option<Result<TrustedPath, PathError>>,
     /// What is known of its revocation.
     pub revocation: RevocationCheck,
+    /// What the authority's register says of its holder.
+    pub registration: Registration,
 }
 
 impl Assessment {
@@ -37,6 +39,13 @@ impl Assessment {
     /// The findings that refuse it.
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Deny)
+    }
+
+    /// What would refuse it under `rules` if what the register says decided, and does not as it is only observed.
+    pub fn observed_denial(&self, rules: &Rules) -> Option<&Finding> {
+        let is_observed =
+            |found: &&Finding| found.severity < Severity::Deny && found.rule.is_about_register();
+        self.findings.iter().filter(is_observed).find(|found| rules.denies(found.rule))
     }
 
     /// The codes of what refuses it or warns of it, the path's first: for records.
@@ -56,12 +65,14 @@ impl Serialize for Assessment {
             findings: &'a [Finding],
             path: Option<PathJson<'a>>,
             revocation: Option<RevocationJson>,
+            registration: Option<RegistrationJson>,
             verdict: &'static str,
         }
         let verdict = if self.is_admitted() { "admit" } else { "refuse" };
         let path = self.path.as_ref().map(PathJson);
         let revocation = RevocationJson::of(self.revocation);
-        Json { identity: &self.identity, findings: &self.findings, path, revocation, verdict }
+        let registration = RegistrationJson::of(self.registration);
+        Json { identity: &self.identity, findings: &self.findings, path, revocation, registration, verdict }
             .serialize(serializer)
     }
 }
@@ -132,13 +143,43 @@ impl RevocationJson {
     }
 }
 
+/// The JSON of what the authority's register says; nothing if nobody asked.
+#[derive(Serialize)]
+struct RegistrationJson {
+    status: &'static str,
+    /// Since when the authorisation is withdrawn, or the register is too old.
+    since: Option<String>,
+    /// The roles that the register has.
+    roles: Option<Roles>,
+    /// Those of them for the country that counts.
+    passported: Option<Roles>,
+}
+
+impl RegistrationJson {
+    fn of(registration: Registration) -> Option<Self> {
+        let json = |status| Self { status, since: None, roles: None, passported: None };
+        Some(match registration {
+            Registration::NotAsked => return None,
+            Registration::Exempt => json("exempt"),
+            Registration::NotFound => json("not-found"),
+            Registration::Unknown { since } => Self { since: since.and_then(rfc3339), ..json("unknown") },
+            Registration::Withdrawn { since, .. } => {
+                Self { since: since.and_then(rfc3339), ..json("withdrawn") }
+            }
+            Registration::Authorised { roles, passported, .. } => {
+                Self { roles: Some(roles), passported: Some(passported), ..json("authorised") }
+            }
+        })
+    }
+}
+
 /// What stands in place of an assessment where no certificate was presented: the same fields, null, and admitted.
 #[derive(Debug, Clone, Copy)]
 pub struct Anonymous;
 
 impl Anonymous {
     /// The fields of an assessment that are null.
-    const NULL: [&str; 20] = [
+    const NULL: [&str; 21] = [
         "thumbprint_sha256",
         "spki_sha256",
         "serial_number",
@@ -159,6 +200,7 @@ impl Anonymous {
         "psd2",
         "path",
         "revocation",
+        "registration",
     ];
 }
 

@@ -43,6 +43,12 @@ pub(crate) fn alias_of(country: &str, code: &str) -> Option<&'static Authority> 
     }
 }
 
+/// The authority of any spelling, as certificates and registers name it: its country and its code.
+pub fn resolve_authority(country: &str, code: &str) -> Option<(&'static str, &'static str)> {
+    let known = find(country, code).or_else(|| alias_of(country, code))?;
+    Some((known.country, known.code))
+}
+
 fn authority(row: &'static str) -> Option<Authority> {
     let [country, code, _source, name] = fields(row)?;
     Some(Authority { country, code, name })
@@ -83,9 +89,12 @@ mod tests {
             ("LT", "BOL", ("LT", "BL")),
             ("EL", "BOG", ("GR", "BOG")),
             ("UK", "FFA", ("GB", "FCA")),
+            ("FI", "FIN-FSA", ("FI", "FINFSA")),
+            ("LV", "LV", ("LV", "BL")),
         ] {
             let found = alias_of(country, code).unwrap();
             assert_eq!((found.country, found.code), meant);
+            assert_eq!(resolve_authority(country, code), Some(meant));
             assert_eq!(find(country, code), None);
         }
         assert_eq!(rows(ALIASES).count(), rows(ALIASES).filter(|row| fields(row).is_some()).count());

@@ -136,10 +136,20 @@ pub enum ContentRule {
     PoliciesMissing,
     /// A policy for the purpose is named: QCP-w, QNCP-w or QNCP-w-gen for a connection, QCP-l or QCP-l-qscd for a seal.
     PolicyNotQualified,
+    /// The authority's register is known.
+    RegisterUnknown,
+    /// The authority's register has the holder.
+    RegisterNotFound,
     /// The authority has not withdrawn the authorisation.
     RegisterWithdrawn,
+    /// The authority's register has a role of the certificate.
+    RegisterNoRole,
     /// The authority's register has every role of the certificate.
     RegisterRole,
+    /// The holder has a passport for the country, in one role at least.
+    PassportMissing,
+    /// The holder has a passport for the country, in every role that it is authorised for.
+    PassportRole,
 }
 
 /// What is known of a rule.
@@ -160,7 +170,7 @@ pub(crate) struct Row {
 
 impl ContentRule {
     /// Every rule in order of declaration.
-    pub const ALL: [Self; 66] = [
+    pub const ALL: [Self; 71] = [
         Self::CertificateAuthority,
         Self::Expired,
         Self::NotYetValid,
@@ -225,8 +235,13 @@ impl ContentRule {
         Self::CommonNameMissing,
         Self::PoliciesMissing,
         Self::PolicyNotQualified,
+        Self::RegisterUnknown,
+        Self::RegisterNotFound,
         Self::RegisterWithdrawn,
+        Self::RegisterNoRole,
         Self::RegisterRole,
+        Self::PassportMissing,
+        Self::PassportRole,
     ];
 
     pub(crate) const fn row(self) -> Row {
@@ -743,6 +758,22 @@ impl ContentRule {
                 reason: "A form error: what the certificate is says QcType.",
                 hint: "Ask the issuer for a certificate that names its EN 319 411-2 policy.",
             },
+            Self::RegisterUnknown => Row {
+                code: "register.unknown",
+                clause: Some("RTS on SCA Article 34"),
+                severities: [Deny, Deny, Note],
+                rule: "The authority's register is known, and is not too old.",
+                reason: "Whoever was withdrawn since would pass.",
+                hint: "Nothing is wrong with the certificate: ask the bank.",
+            },
+            Self::RegisterNotFound => Row {
+                code: "register.not-found",
+                clause: Some("RTS on SCA Article 34"),
+                severities: [Deny, Deny, Note],
+                rule: "The authority's register has the holder.",
+                reason: "Nobody vouches for a provider that its authority does not know.",
+                hint: "Compare the number in the organizationIdentifier with your entry in the authority's register; ask the issuer for a certificate with that number.",
+            },
             Self::RegisterWithdrawn => Row {
                 code: "register.withdrawn",
                 clause: Some("RTS on SCA Article 34"),
@@ -751,6 +782,14 @@ impl ContentRule {
                 reason: "Without it there is no access, whatever the certificate says.",
                 hint: "Ask your authority.",
             },
+            Self::RegisterNoRole => Row {
+                code: "register.no-role",
+                clause: Some("RTS on SCA Article 34"),
+                severities: [Deny, Deny, Note],
+                rule: "The authority's register has a role of the certificate.",
+                reason: "Without a role there is no access.",
+                hint: "Ask the issuer for a certificate with the roles of your authorisation.",
+            },
             Self::RegisterRole => Row {
                 code: "register.role-not-authorised",
                 clause: Some("RTS on SCA Article 34"),
@@ -758,6 +797,22 @@ impl ContentRule {
                 rule: "The authority's register has every role of the certificate.",
                 reason: "The role that the register has not is not given.",
                 hint: "Ask the issuer for a certificate with the roles of your authorisation.",
+            },
+            Self::PassportMissing => Row {
+                code: "register.passport-missing",
+                clause: Some("PSD2 Article 28"),
+                severities: [Deny, Deny, Note],
+                rule: "The holder has a passport for the country, in one role at least.",
+                reason: "An authorisation of one country gives services in another only once that is notified.",
+                hint: "Ask your authority to notify the services that you give in this country.",
+            },
+            Self::PassportRole => Row {
+                code: "register.role-not-passported",
+                clause: Some("PSD2 Article 28"),
+                severities: [Warn, Warn, Note],
+                rule: "The holder has a passport for the country, in every role that it is authorised for.",
+                reason: "The role without a passport is not given.",
+                hint: "Ask your authority to notify the services that you give in this country.",
             },
         }
     }

@@ -4,9 +4,9 @@ use std::{cmp::Ordering, sync::Arc};
 
 use portcullis_trust::{Anchors, EkuRule};
 
-use crate::RevocationRules;
 use crate::rule::Rule;
 use crate::verdict::Rules;
+use crate::{RegisterRules, RevocationRules};
 
 /// Whether a client certificate is asked for. Ordered from lax to strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +78,8 @@ pub struct ClientAuth {
     pub observed: Option<Arc<Anchors>>,
     /// How it is asked about revocation; `None` where nobody asks.
     pub revocation: Option<RevocationRules>,
+    /// How the authority's register is asked; `None` where it is not.
+    pub register: Option<RegisterRules>,
 }
 
 /// What trusted lists are for in a trust domain.
@@ -102,7 +104,7 @@ impl PartialEq for ClientAuth {
         };
         (self.mode, self.rules, self.refusals, self.lists)
             == (other.mode, other.rules, other.refusals, other.lists)
-            && self.revocation == other.revocation
+            && (&self.revocation, self.register) == (&other.revocation, other.register)
             && are_same(&self.anchors, &other.anchors)
             && are_observed_same
     }
@@ -112,7 +114,17 @@ impl ClientAuth {
     /// Rules that believe only those for whom the operator answers, until [lists](Self::believe) are there.
     pub fn new(mode: Mode, rules: Rules, refusals: Refusals, by_hand: Arc<Anchors>, lists: Lists) -> Self {
         let anchors = Arc::clone(&by_hand);
-        Self { mode, rules, refusals, anchors, by_hand, lists, observed: None, revocation: None }
+        Self {
+            mode,
+            rules,
+            refusals,
+            anchors,
+            by_hand,
+            lists,
+            observed: None,
+            revocation: None,
+            register: None,
+        }
     }
 
     /// Takes trusted lists up. `both` makes one set of anchors of those by hand and those listed, in this order.
@@ -131,7 +143,7 @@ impl ClientAuth {
     }
 
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
-    /// extended key usage, revocation, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
+    /// extended key usage, revocation, register, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
         let usage = |rules: &Rules| match rules.extended_key_usage {
             EkuRule::ClientAuth => 2,
@@ -142,7 +154,9 @@ impl ClientAuth {
             Ordering::Less => true,
             _ if other.mode == Mode::Off => false,
             _ => {
-                let does_not_ask = self.revocation.is_none() && other.revocation.is_some();
+                let is_decided = |auth: &Self| auth.register.is_some_and(|register| register.is_enforced);
+                let does_not_ask = self.revocation.is_none() && other.revocation.is_some()
+                    || !is_decided(self) && is_decided(other);
                 let (own, other) = (&self.rules, &other.rules);
                 own.profile < other.profile
                     || does_not_ask
@@ -205,6 +219,7 @@ impl TrustDomain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AccountServicing;
     use crate::rule::ContentRule;
     use crate::severity::Severity;
 
@@ -233,6 +248,16 @@ mod tests {
         assert!(!strict.is_laxer_than(&auth(Mode::Off, Profile::X509, EkuRule::AnyTls)));
         let asking = ClientAuth { revocation: Some(RevocationRules::default()), ..strict.clone() };
         assert!(strict.is_laxer_than(&asking) && !asking.is_laxer_than(&strict));
+        let register = RegisterRules {
+            is_enforced: true,
+            country: None,
+            account_servicing: AccountServicing::Certificate,
+        };
+        let enforcing = ClientAuth { register: Some(register), ..strict.clone() };
+        let observing =
+            ClientAuth { register: Some(RegisterRules { is_enforced: false, ..register }), ..strict.clone() };
+        assert!(strict.is_laxer_than(&enforcing) && observing.is_laxer_than(&enforcing));
+        assert!(!enforcing.is_laxer_than(&strict) && !strict.is_laxer_than(&observing));
         // Nothing is asked where the mode is off, so there is nothing to fall short of.
         let off = auth(Mode::Off, Profile::X509, EkuRule::AnyTls);
         assert!(!off.is_laxer_than(&auth(Mode::Off, Profile::Psd2, EkuRule::ClientAuth)));

@@ -3,6 +3,7 @@
 mod organization;
 mod psd2;
 mod qualification;
+mod registration;
 mod revocation;
 mod usage;
 
@@ -12,7 +13,9 @@ use std::cmp::Reverse;
 use portcullis_identity::{FindingCode, Identity};
 use portcullis_trust::Overrules;
 
-use crate::{Assessment, ContentRule, Evidence, Finding, Profile, Rule, Rules, Severities};
+use crate::{
+    Assessment, ContentRule, Evidence, Finding, Profile, Registration, Rule, Rules, Severities, Severity,
+};
 
 /// Holds a certificate against the rules, without deciding anything: [`decide`](crate::decide) does.
 ///
@@ -21,6 +24,7 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
     let listing = evidence.path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
     let overrules = listing.map(|listing| listing.overrules).unwrap_or_default();
     let mut report = Report::new(rules, overrules, std::mem::take(&mut identity.findings));
+    report.is_register_enforced = evidence.is_register_enforced;
     revocation::examine_revoked(evidence.revocation, &mut report);
     // What the certificate is for comes next: who presents a seal is told so, whatever else is wrong with it.
     if rules.profile != Profile::X509 {
@@ -31,10 +35,14 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
         psd2::examine(&identity, &mut report);
         organization::examine(&identity, &mut report);
     }
-    let roles = psd2::roles(&identity, evidence.registration, &mut report);
+    let registration = match rules.profile {
+        Profile::X509 => Registration::NotAsked,
+        Profile::Obie | Profile::Psd2 => evidence.registration,
+    };
+    let roles = registration::examine(&identity, registration, &mut report);
     revocation::examine_unknown(evidence.revocation, &mut report);
     let Evidence { path, revocation, .. } = evidence;
-    Assessment { identity, findings: report.into_findings(), roles, path, revocation }
+    Assessment { identity, findings: report.into_findings(), roles, path, revocation, registration }
 }
 
 /// Where rules tell what they found.
@@ -42,13 +50,15 @@ struct Report<'r> {
     rules: &'r Rules,
     /// What a trusted list knows better than the certificate.
     overrules: Overrules,
+    /// Whether what the register says decides; otherwise it warns.
+    is_register_enforced: bool,
     form: Vec<portcullis_identity::Finding>,
     findings: Vec<Finding>,
 }
 
 impl<'r> Report<'r> {
     fn new(rules: &'r Rules, overrules: Overrules, form: Vec<portcullis_identity::Finding>) -> Self {
-        Self { rules, overrules, form, findings: Vec::new() }
+        Self { rules, overrules, is_register_enforced: true, form, findings: Vec::new() }
     }
 
     /// Whether the parser found something of the kind that is as grave as `rule`, which would only repeat it. Where an
@@ -63,7 +73,11 @@ impl<'r> Report<'r> {
     /// Notes that a rule is broken.
     fn broken(&mut self, rule: impl Into<Rule>, message: impl Into<Cow<'static, str>>) {
         let rule = rule.into();
-        self.findings.push(Finding { rule, severity: self.severities().of(rule), message: message.into() });
+        let mut severity = self.severities().of(rule);
+        if !self.is_register_enforced && rule.is_about_register() {
+            severity = severity.min(Severity::Warn);
+        }
+        self.findings.push(Finding { rule, severity, message: message.into() });
     }
 
     fn severities(&self) -> &'r Severities {

@@ -1,13 +1,27 @@
 //! What changes from minute to minute, beside the rules.
 
-use portcullis_trust::StatusBook;
+use std::sync::Arc;
 
-/// What is known at present of certificates' status: looked up at every verdict and never part of what a verdict leaves
-/// behind. Immutable once published, and published anew with every answer; a clone shares what it has in common.
+use portcullis_trust::{Register, StatusBook};
+
+/// What is known at present of certificates and their holders: looked up at every verdict and never part of what a verdict
+/// leaves behind. Immutable once published, and published anew with every answer; a clone shares what it has in common.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// What is known of revocation.
     pub status: StatusBook,
-    /// Counts the news that may make a difference to who was judged before: a certificate is revoked, or is no more.
+    /// The authorities' register, if one was read.
+    pub register: Option<KnownRegister>,
+    /// Counts the news that may make a difference to who was judged before: a certificate is revoked, or is no more; another
+    /// register.
     pub turn: u64,
+}
+
+/// A register, and for how long it may be relied on.
+#[derive(Debug, Clone)]
+pub struct KnownRegister {
+    /// What it says.
+    pub register: Arc<Register>,
+    /// Until when it serves, in Unix seconds.
+    pub until: i64,
 }

@@ -28,12 +28,13 @@ mod time;
 mod verdict;
 
 pub use assessment::{Anonymous, Assessment};
+pub use authority::resolve_authority;
 pub use denial::Denial;
 pub use domain::{ClientAuth, HostName, Lists, Mode, Profile, Purpose, Refusals, TrustDomain};
 pub use examine::examine;
 pub use finding::Finding;
-pub use ledger::Ledger;
-pub use registration::Registration;
+pub use ledger::{KnownRegister, Ledger};
+pub use registration::{AccountServicing, RegisterRules, Registration};
 pub use request_path::{PATH_BYTES_MAX, PathRefusal, RequestPath};
 pub use revocation::{RevocationCheck, RevocationRules};
 pub use route::{Lookup, Route, RouteError, RouteTable};

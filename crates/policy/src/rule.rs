@@ -69,6 +69,23 @@ impl Rule {
         }
     }
 
+    /// Whether it is about what the authority's register says.
+    pub const fn is_about_register(self) -> bool {
+        use ContentRule as Content;
+        matches!(
+            self,
+            Self::Content(
+                Content::RegisterUnknown
+                    | Content::RegisterNotFound
+                    | Content::RegisterWithdrawn
+                    | Content::RegisterNoRole
+                    | Content::RegisterRole
+                    | Content::PassportMissing
+                    | Content::PassportRole
+            )
+        )
+    }
+
     /// The place of the rule in a table of all.
     pub(crate) const fn index(self) -> usize {
         match self {

@@ -110,6 +110,8 @@ pub struct Evidence {
     pub revocation: RevocationCheck,
     /// What the authority's register says of the holder.
     pub registration: Registration,
+    /// Whether that decides; otherwise it is only told.
+    pub is_register_enforced: bool,
     /// The present, in seconds of Unix time.
     pub now: i64,
 }
@@ -117,7 +119,13 @@ pub struct Evidence {
 impl Evidence {
     /// A certificate of which nothing is known, at a time in Unix seconds.
     pub const fn none(now: i64) -> Self {
-        Self { path: None, revocation: RevocationCheck::NotAsked, registration: Registration::Unknown, now }
+        Self {
+            path: None,
+            revocation: RevocationCheck::NotAsked,
+            registration: Registration::NotAsked,
+            is_register_enforced: true,
+            now,
+        }
     }
 }
 
@@ -163,7 +171,6 @@ pub fn authorise<'a>(permit: &'a Permit, route: &Route) -> Result<Grant<'a>, Den
 /// The rules that [`examine`] asks of qualified certificates and of those with a PSD2 statement only.
 const fn is_about_qualified(rule: ContentRule) -> bool {
     use ContentRule as Rule;
-    // The register is asked about roles wherever they come from.
     !matches!(
         rule,
         Rule::CertificateAuthority
@@ -184,8 +191,6 @@ const fn is_about_qualified(rule: ContentRule) -> bool {
             | Rule::RevocationSourceMissing
             | Rule::Revoked
             | Rule::RevocationUnknown
-            | Rule::RegisterWithdrawn
-            | Rule::RegisterRole
     )
 }
 

@@ -370,15 +370,9 @@ fn a_broken_property_has_its_findings_and_no_others() {
 fn no_rule_is_without_a_case() {
     let told: BTreeSet<_> = all_cases().iter().flat_map(|(.., codes)| codes.iter().copied()).collect();
     // Those for seals, of revocation and of the register have tests of their own below.
-    let apart = [
-        ContentRule::QcTypeWeb,
-        ContentRule::Revoked,
-        ContentRule::RevocationUnknown,
-        ContentRule::RegisterWithdrawn,
-        ContentRule::RegisterRole,
-    ];
-    let here =
-        ContentRule::ALL.into_iter().filter(|rule| !apart.contains(rule)).map(|rule| Rule::from(rule).code());
+    let apart = [ContentRule::QcTypeWeb, ContentRule::Revoked, ContentRule::RevocationUnknown];
+    let here = ContentRule::ALL.into_iter().filter(|rule| !apart.contains(rule)).map(Rule::from);
+    let here = here.filter(|rule| !rule.is_about_register()).map(Rule::code);
     assert_eq!(here.filter(|code| !told.contains(code)).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
@@ -393,9 +387,8 @@ fn rules_know_whether_they_are_asked() {
         (Profile::X509, Purpose::Qsealc),
     ] {
         let rules = Rules { purpose, ..Rules::of(profile) };
-        let register = [Registration::Withdrawn, Registration::Authorised(Roles::EMPTY)];
-        let registered = register.map(|registration| {
-            examine(&rules, Qwac::new().identity(), Evidence { registration, ..evidence(NOW) })
+        let registered = registrations().map(|(registration, _)| {
+            examine(&rules, both_roles().identity(), Evidence { registration, ..evidence(NOW) })
         });
         let checked =
             [revoked(), RevocationCheck::Known(KnownStatus::Unknown { since: None })].map(|revocation| {
@@ -597,26 +590,80 @@ fn any_certificate_serves_under_x509_but_not_for_any_use() {
     assert!(examine(&any_tls, server.identity(), evidence(NOW)).is_admitted());
 }
 
+const PI: (&str, &str) = ("0.4.0.19495.1.2", "PSP_PI");
+
+/// A certificate with the roles of account information and payment initiation.
+fn both_roles() -> Qwac {
+    Qwac::new().roles(&[AI, PI])
+}
+
+fn set(roles: impl IntoIterator<Item = Role>) -> Roles {
+    roles.into_iter().collect()
+}
+
+/// What a register may say of the holder of [`both_roles`], with what follows: a code, whether it is refused, and the
+/// roles that are left.
+fn registrations() -> [(Registration, (&'static str, bool, Roles)); 7] {
+    let (ai, pi, both) = (set([Role::PspAi]), set([Role::PspPi]), set([Role::PspAi, Role::PspPi]));
+    let authorised = |roles, passported| Registration::Authorised { roles, passported, until: i64::MAX };
+    [
+        (Registration::Unknown { since: Some(NOW) }, ("register.unknown", true, both)),
+        (Registration::NotFound, ("register.not-found", true, both)),
+        (
+            Registration::Withdrawn { since: Some(NOW), until: NOW },
+            ("register.withdrawn", true, Roles::EMPTY),
+        ),
+        (authorised(set([Role::PspIc]), set([Role::PspIc])), ("register.no-role", true, Roles::EMPTY)),
+        (authorised(ai.union(set([Role::PspIc])), ai), ("register.role-not-authorised", false, ai)),
+        (authorised(both, Roles::EMPTY), ("register.passport-missing", true, Roles::EMPTY)),
+        (authorised(both, pi), ("register.role-not-passported", false, pi)),
+    ]
+}
+
 #[test]
 fn the_register_takes_roles_away_and_gives_none() {
     let rules = Rules::of(Profile::Psd2);
-    let of = |registration| {
-        let both = Qwac::new().roles(&[AI, ("0.4.0.19495.1.2", "PSP_PI")]);
-        examine(&rules, both.identity(), Evidence { registration, ..evidence(NOW) })
+    let of =
+        |registration| examine(&rules, both_roles().identity(), Evidence { registration, ..evidence(NOW) });
+    for (registration, (code, is_refused, left)) in registrations() {
+        let assessment = of(registration);
+        assert_eq!((codes(&assessment), assessment.roles), (vec![code], left));
+        assert_eq!(assessment.is_admitted(), !is_refused, "{code}");
+    }
+    let both = set([Role::PspAi, Role::PspPi]);
+    let all = Registration::Authorised { roles: set(Role::ALL), passported: set(Role::ALL), until: 0 };
+    for registration in [Registration::NotAsked, Registration::Exempt, all] {
+        assert_eq!((codes(&of(registration)), of(registration).roles), (vec![], both));
+    }
+}
+
+#[test]
+fn a_register_that_is_observed_refuses_nobody_and_tells_whom_it_would() {
+    let rules = Rules::of(Profile::Psd2);
+    let lenient = {
+        let mut rules = rules;
+        ContentRule::ALL
+            .map(Rule::from)
+            .into_iter()
+            .for_each(|rule| rules.severities.set(rule, Severity::Note));
+        rules
     };
-    let set = |roles: &[Role]| roles.iter().copied().collect::<Roles>();
-    assert_eq!(of(Registration::Unknown).roles, set(&[Role::PspAi, Role::PspPi]));
-    let narrowed = of(Registration::Authorised(set(&[Role::PspAi, Role::PspIc])));
-    assert_eq!(
-        (narrowed.roles, codes(&narrowed)),
-        (set(&[Role::PspAi]), vec!["register.role-not-authorised"])
-    );
-    assert!(narrowed.is_admitted());
-    let none = of(Registration::Authorised(set(&[Role::PspIc])));
-    assert_eq!((none.roles, none.is_admitted(), codes(&none)[0]), (Roles::EMPTY, false, "psd2.no-role"));
-    let withdrawn = of(Registration::Withdrawn);
-    assert_eq!((withdrawn.roles, codes(&withdrawn)), (Roles::EMPTY, vec!["register.withdrawn"]));
-    assert!(!withdrawn.is_admitted());
+    for (registration, (code, is_refused, _)) in registrations() {
+        let evidence = || Evidence { registration, is_register_enforced: false, ..evidence(NOW) };
+        let assessment = examine(&rules, both_roles().identity(), evidence());
+        assert!(assessment.is_admitted());
+        assert_eq!((codes(&assessment), assessment.roles), (vec![code], set([Role::PspAi, Role::PspPi])));
+        let denial = assessment.observed_denial(&rules).map(|found| found.rule.code());
+        assert_eq!(denial, is_refused.then_some(code));
+        // What the operator lets pass would pass.
+        let assessment = examine(&lenient, both_roles().identity(), evidence());
+        assert!(assessment.observed_denial(&lenient).is_none());
+    }
+    // What refuses already is not told again.
+    let (withdrawn, _) = registrations()[2];
+    let assessment =
+        examine(&rules, both_roles().identity(), Evidence { registration: withdrawn, ..evidence(NOW) });
+    assert!(assessment.observed_denial(&rules).is_none());
 }
 
 #[test]

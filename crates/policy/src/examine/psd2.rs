@@ -1,12 +1,10 @@
 //! Rules about the PSD2 statement: roles and authority (TS 119 495 section 5).
 
-use portcullis_identity::{
-    FindingCode, Identity, OrganizationIdentifier, Psd2Statement, Role, Roles, role_name,
-};
+use portcullis_identity::{FindingCode, Identity, OrganizationIdentifier, Psd2Statement, Role, role_name};
 
 use super::Report;
-use crate::authority::{self, Authority};
-use crate::{ContentRule, Profile, Registration, country};
+use crate::authority::{self, resolve_authority};
+use crate::{ContentRule, Profile, country};
 
 const UNSPECIFIED: &str = "0.4.0.19495.1.0";
 /// `PSP_CB` and `PSP_PA`, whose authority need not be named.
@@ -27,34 +25,6 @@ pub(super) fn examine(identity: &Identity, report: &mut Report<'_>) {
     }
     examine_roles(psd2, report);
     examine_authority(identity, psd2, report);
-}
-
-/// The roles that the holder may use. Where the register is known, a role that it does not have is not given.
-pub(super) fn roles(identity: &Identity, registration: Registration, report: &mut Report<'_>) -> Roles {
-    let claimed = identity.psd2.as_ref().map(|psd2| psd2.roles).unwrap_or_default();
-    match registration {
-        Registration::Unknown => claimed,
-        Registration::Withdrawn => {
-            report.broken(
-                ContentRule::RegisterWithdrawn,
-                "the authority has withdrawn the holder's authorisation",
-            );
-            Roles::EMPTY
-        }
-        Registration::Authorised(granted) => {
-            let common: Roles = claimed.iter().filter(|role| granted.contains(*role)).collect();
-            if common != claimed {
-                let missing: Roles = claimed.iter().filter(|role| !granted.contains(*role)).collect();
-                let message = format!("the authority's register does not have: {missing}");
-                report.broken(ContentRule::RegisterRole, message);
-            }
-            if common.is_empty() && !claimed.is_empty() && report.rules.profile != Profile::X509 {
-                let message = "the authority's register has none of the certificate's roles";
-                report.broken(ContentRule::Psd2NoRole, message);
-            }
-            common
-        }
-    }
 }
 
 fn examine_roles(psd2: &Psd2Statement, report: &mut Report<'_>) {
@@ -99,9 +69,8 @@ fn examine_authority(identity: &Identity, psd2: &Psd2Statement, report: &mut Rep
         // Open Banking in the United Kingdom numbers its members under OB, whoever authorised them.
         let is_directory = report.rules.profile == Profile::Obie
             && (authorisation.country, authorisation.nca) == ("GB", "OB");
-        let meant = |country, code| canonical(country, code).map(|known| (known.country, known.code));
-        let stated = meant(country, code).unwrap_or((country, code));
-        let numbered = meant(authorisation.country, authorisation.nca)
+        let stated = resolve_authority(country, code).unwrap_or((country, code));
+        let numbered = resolve_authority(authorisation.country, authorisation.nca)
             .unwrap_or((authorisation.country, authorisation.nca));
         if stated != numbered && !is_directory {
             let message = format!(
@@ -132,10 +101,6 @@ fn examine_known(country: &str, code: &str, report: &mut Report<'_>) {
             format!("authority {country}-{code} is not in the list of authorities"),
         );
     }
-}
-
-fn canonical(country: &str, code: &str) -> Option<&'static Authority> {
-    authority::find(country, code).or_else(|| authority::alias_of(country, code))
 }
 
 /// Takes nCAId apart (GEN-5.2.3-2): `^[A-Z]{2}-[A-Z]{2,8}$`.
