@@ -16,6 +16,7 @@ mod listener;
 mod log;
 mod mistake;
 mod quantity;
+mod register;
 mod revocation;
 mod route;
 mod runtime;
@@ -36,7 +37,6 @@ use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
 use toml::de::DeTable;
 
-pub(crate) use self::fixed::Fixed;
 use self::{
     client_auth::{AnchorShelf, Sources},
     file::{CONFIGURATION_BYTES_MAX, Folder},
@@ -46,15 +46,18 @@ use self::{
     section::Section,
     upstream::UpstreamWritten,
 };
+pub(crate) use self::{fixed::Fixed, register::TABLE_BYTES_MAX};
 pub use self::{
     listener::CertificateExpiry,
     log::LogSettings,
     mistake::{Mistake, Mistakes},
+    register::{RegisterSettings, RegisterSource},
     revocation::{CrlSource, RevocationSettings, StatusSource},
     trust::{ListSource, TrustSettings},
 };
 
-const KEYS: &[&str] = &["runtime", "log", "listener", "route", "upstream", "admin", "trust", "revocation"];
+const KEYS: &[&str] =
+    &["runtime", "log", "listener", "route", "upstream", "admin", "trust", "revocation", "register"];
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -73,6 +76,8 @@ pub struct Configuration {
     pub trust: Option<TrustSettings>,
     /// Who is asked about revocation, if anybody is.
     pub revocation: Option<RevocationSettings>,
+    /// Where the authorities' register comes from, if it is asked.
+    pub register: Option<RegisterSettings>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Mistake>,
     /// What cannot change while it runs.
@@ -193,7 +198,9 @@ fn convert(
     // After a mistake in [trust], that it is there is what counts.
     let lists = trust.as_ref().map(|trust| trust.as_ref().map_or(Lists::Enforced, |trust| trust.lists));
     let revocation = revocation.map(|section| revocation::read(&section, folder)).unzip();
-    let sources = Sources { lists, revocation: revocation.1 };
+    let register = root.section("register", register::KEYS);
+    let register = register.and_then(|section| register::read(&section, folder)).unzip();
+    let sources = Sources { lists, revocation: revocation.1, register: register.1 };
     let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
     let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
@@ -208,6 +215,10 @@ fn convert(
         Some(revocation) => Some(revocation?),
         None => None,
     };
+    let register = match register.0 {
+        Some(register) => Some(register?),
+        None => None,
+    };
     let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, &log);
     Some(Configuration {
         runtime,
@@ -217,6 +228,7 @@ fn convert(
         expiries,
         trust,
         revocation,
+        register,
         warnings: Vec::new(),
         fixed: fixed.into(),
     })

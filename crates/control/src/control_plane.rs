@@ -27,6 +27,7 @@ use crate::{
     open_files,
     record_file::{RecordKind, RecordWriter},
     recorder::Recorder,
+    register::{ReadRegister, RegisterTask, read_register},
     revocation::Revocation,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
@@ -82,6 +83,7 @@ struct ControlPlane {
     retired: Vec<Arc<Plan>>,
     /// Who is asked about revocation, if anybody is.
     revocation: Option<Revocation>,
+    register: RegisterTask,
     gateway: Gateway,
     writers: [RecordWriter; 2],
     recorder: Recorder,
@@ -104,8 +106,17 @@ impl ControlPlane {
     ) -> Result<Self, ControlError> {
         log_warnings(path, &configuration);
         recorder.configured(&configuration);
-        let Configuration { runtime, mut plan, admin, log: log_settings, fixed, trust, revocation, .. } =
-            configuration;
+        let Configuration {
+            runtime,
+            mut plan,
+            admin,
+            log: log_settings,
+            fixed,
+            trust,
+            revocation,
+            register,
+            ..
+        } = configuration;
         let mut lists = TrustedLists::new(trust);
         // So that the first client is judged under the lists; without them the gate starts all the same and says so.
         if let Some(read) = lists.first().await {
@@ -129,6 +140,7 @@ impl ControlPlane {
         let start = |settings| Revocation::start(settings, ledger.clone(), sightings);
         let revocation = revocation.map(start).transpose();
         let revocation = revocation.map_err(|error| ControlError::Revocation(error.into()))?;
+        let register = RegisterTask::start(register, ledger.clone()).await;
         let published = Published { plan: Arc::clone(&plan), ledger: Arc::clone(ledger.published()) };
         let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sink))?;
         for (listener, address) in gateway.addresses() {
@@ -152,6 +164,7 @@ impl ControlPlane {
             lists_missing,
             retired: Vec::new(),
             revocation,
+            register,
             gateway,
             writers: [access_writer, audit_writer],
             recorder,
@@ -252,7 +265,10 @@ impl ControlPlane {
                 lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {}", chain(&error))))?;
             let listed = lists.as_ref().map(anchors);
             configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
-            Ok((configuration, lists))
+            let register = configuration.register.as_ref().map(read_register).transpose();
+            let register = register
+                .map_err(|fault| Mistakes::of_file(&path, format!("[register]: {}", chain(&fault))))?;
+            Ok(ReadAnew { configuration, lists, register: register.flatten() })
         };
         let task = tokio::task::spawn_blocking(read);
         Reload::Reading { task, again: false }
@@ -281,13 +297,14 @@ impl ControlPlane {
         Reload::Idle
     }
 
-    fn publish(&mut self, (mut configuration, lists): ReadAnew) -> String {
+    fn publish(&mut self, ReadAnew { mut configuration, lists, register }: ReadAnew) -> String {
         log_warnings(&self.path, &configuration);
         self.lists.configure(configuration.trust.take(), lists);
         // Whether there is one does not change while the gate runs.
         if let (Some(revocation), Some(settings)) = (&self.revocation, configuration.revocation.take()) {
             revocation.configure(settings);
         }
+        self.register.configure(configuration.register.take(), register);
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
@@ -363,8 +380,12 @@ impl Pings {
     }
 }
 
-/// A configuration, with the trusted lists under its settings.
-type ReadAnew = (Configuration, Option<Arc<TrustStore>>);
+/// A configuration, with the trusted lists and the register under its settings.
+struct ReadAnew {
+    configuration: Configuration,
+    lists: Option<Arc<TrustStore>>,
+    register: Option<ReadRegister>,
+}
 
 /// Whether the configuration is being read.
 enum Reload {

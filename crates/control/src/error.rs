@@ -53,6 +53,9 @@ pub enum ControlError {
     /// Nobody can be asked about revocation.
     #[error("revocation")]
     Revocation(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A register cannot be read.
+    #[error("the register")]
+    Register(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime of the control plane, or its signal handlers, cannot be made.
     #[error("cannot start the control plane")]
     Runtime(#[source] io::Error),

@@ -14,15 +14,19 @@ mod memory;
 mod open_files;
 mod record_file;
 mod recorder;
+mod register;
 mod revocation;
 mod service_manager;
 mod signals;
 mod trusted_lists;
 
+pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
     CertificateExpiry, Configuration, CrlSource, ListSource, LogSettings, Mistake, Mistakes,
-    RevocationSettings, StatusSource, TrustSettings,
+    RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;
+pub use register::{RegisterFacts, open_register, register_facts};
+pub use revocation::{CrlFacts, RevocationFacts, revocation_facts};
 pub use trusted_lists::{FailedList, fetch_trusted_lists, read_trusted_lists};

@@ -6,6 +6,7 @@
 mod agenda;
 mod archive;
 mod crl_file;
+mod facts;
 mod inquiry;
 mod keeper;
 
@@ -15,7 +16,8 @@ use portcullis_gateway::Sighting;
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{RevocationSettings, fetch::FetchError, ledger::LedgerKeeper};
+use crate::{ControlError, RevocationSettings, fetch::FetchError, ledger::LedgerKeeper};
+pub use facts::{CrlFacts, RevocationFacts};
 use keeper::Keeper;
 
 /// Sightings on their way from the thread that takes them from the shards to the keeper.
@@ -94,4 +96,12 @@ impl Revocation {
             tracing::error!("the keeper of revocation does not take its settings");
         }
     }
+}
+
+/// What the gate that runs with these settings, or ran last, knew within the last seconds; nothing if none ran.
+///
+/// # Errors
+/// [`ControlError::Revocation`]: what it left cannot be read.
+pub fn revocation_facts(settings: &RevocationSettings) -> Result<Option<RevocationFacts>, ControlError> {
+    RevocationFacts::read(&settings.cache).map_err(|error| ControlError::Revocation(error.into()))
 }

@@ -128,10 +128,7 @@ impl Status {
         let (revocation, register) = (&domain.client_auth.revocation, &domain.client_auth.register);
         let revocation = revocation.as_ref().map(|rules| rules.check(ledger, identity, path, now));
         let registration = register.as_ref().map(|rules| rules.check(ledger, identity, now));
-        Self {
-            revocation: revocation.unwrap_or_default(),
-            registration: registration.unwrap_or_default(),
-        }
+        Self { revocation: revocation.unwrap_or_default(), registration: registration.unwrap_or_default() }
     }
 
     /// Until when it stands, in seconds since the epoch, unless there is news.
@@ -232,10 +229,9 @@ impl ClientJudge for ConnectionJudge {
 /// A certificate that leads nowhere never gets past the handshake; what a profile misses may be told by HTTP.
 fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
     let auth = &domain.client_auth;
-    let waits = auth.revocation.as_ref().is_some_and(|revocation| !revocation.wait.is_zero());
     match denial {
         Denial::Path(_) | Denial::Unreadable(_) => true,
-        denial if waits && is_unknown(denial) => false,
+        denial if auth.waits_for_status() && is_unknown(denial) => false,
         _ => auth.refusals == Refusals::Handshake,
     }
 }

@@ -14,11 +14,11 @@ use std::{
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::ConfigError;
-use portcullis_policy::{Denial, Ledger, TrustDomain};
+use portcullis_policy::{ContentRule, Denial, Ledger, Registration, RevocationCheck, Severity, TrustDomain};
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
 };
-use portcullis_trust::PathError;
+use portcullis_trust::{KnownStatus, PathError};
 
 use crate::{
     bell::Bell,
@@ -198,6 +198,20 @@ impl Shard {
             listener.metrics.would_refuse(code);
             let who = standing.refused(&listener.name, peer);
             self.refusals.borrow_mut().would_refuse(code, &who, || detail.clone(), self.now());
+        }
+        let auth = &domain.client_auth;
+        let policy = |rule: ContentRule| match auth.rules.severities.of(rule.into()) {
+            Severity::Deny => "deny",
+            Severity::Warn | Severity::Note => "allow",
+        };
+        if matches!(judged.status.revocation, RevocationCheck::Known(KnownStatus::Unknown { .. })) {
+            listener.metrics.revocation_unknown(match auth.waits_for_status() {
+                true => "wait",
+                false => policy(ContentRule::RevocationUnknown),
+            });
+        }
+        if matches!(judged.status.registration, Registration::Unknown { .. }) {
+            listener.metrics.register_unknown(policy(ContentRule::RegisterUnknown));
         }
         if view.plan.audit_log {
             self.audit(standing.audit(&listener.name, &domain.name, peer));

@@ -142,6 +142,11 @@ impl ClientAuth {
         }
     }
 
+    /// Whether a client of whose revocation nothing is known yet is held for a moment.
+    pub fn waits_for_status(&self) -> bool {
+        self.revocation.as_ref().is_some_and(|revocation| !revocation.wait.is_zero())
+    }
+
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
     /// extended key usage, revocation, register, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {

@@ -1,5 +1,6 @@
 //! `portcullis inspect`: what a certificate says, which rules it breaks, and whether the gate would admit it.
 
+mod evidence;
 mod input;
 mod text;
 
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::trust::read_store;
+use evidence::StatusFiles;
 use input::Presented;
 pub(crate) use input::certificates;
 pub(crate) use text::Safe;
@@ -48,6 +50,8 @@ pub(crate) struct Inspect {
     /// Intermediate certificates, PEM or DER
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
+    #[command(flatten)]
+    status: StatusFiles,
     /// What the certificate is used for: a connection, or the seal of a message
     #[arg(long = "as", value_enum, default_value_t = PurposeName::Qwac)]
     purpose: PurposeName,
@@ -103,7 +107,16 @@ impl Inspect {
         let identity = Identity::from_der(&presented.leaf);
         let anchors = self.anchors()?;
         let path = anchors.map(|anchors| self.verify_path(&presented, &anchors, at));
-        let evidence = Evidence { path, ..Evidence::none(at.unix_timestamp()) };
+        let now = at.unix_timestamp();
+        let evidence = match &identity {
+            Ok(identity) => Evidence {
+                path,
+                revocation: self.status.revocation(identity, &presented, now)?,
+                registration: self.status.registration(identity, now)?,
+                ..Evidence::none(now)
+            },
+            Err(_) => Evidence { path, ..Evidence::none(now) },
+        };
         let assessment = match decide(&self.rules(), identity, evidence) {
             Verdict::Admitted(permit) => permit.assessment().cloned(),
             Verdict::Refused { assessment: Some(assessment), .. } => Some(*assessment),

@@ -1,4 +1,4 @@
-//! `portcullis trust`: trusted lists from files, verified and shown.
+//! `portcullis trust`: whom a gate believes, from files, verified and shown.
 
 mod configured;
 mod report;
@@ -23,7 +23,8 @@ use report::ListReport;
 /// What to do with trusted lists.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Trust {
-    /// Tell which lists a gate with this configuration would serve under, from what is in their folder
+    /// Tell which lists and which register a gate with this configuration would serve under, and what it knows of revocation, from
+    /// what is in their folders
     Show(Configured),
     /// Fetch the lists of a configuration into their folder, and tell the same; not while a gate runs on it
     Refresh(Configured),
@@ -63,7 +64,7 @@ impl Trust {
     /// A file that is named cannot be read, or holds no certificate; the configuration has mistakes, or no lists.
     pub(crate) fn run(&self) -> anyhow::Result<Verified> {
         match self {
-            Self::Show(configured) => configured.show(&[]),
+            Self::Show(configured) => configured.show(),
             Self::Refresh(configured) => configured.refresh(),
             Self::VerifyList(list) => list.run(),
             Self::Verify(tree) => tree.run(),

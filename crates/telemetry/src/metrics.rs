@@ -83,7 +83,15 @@ pub fn describe() {
     );
     describe_counter!(
         "portcullis_client_cert_observed_refusals_total",
-        "Clients that were admitted and would be refused by trusted lists that are only observed, by code."
+        "Clients that were admitted and would be refused by trusted lists or a register that are only observed, by code."
+    );
+    describe_counter!(
+        "portcullis_revocation_unknown_total",
+        "Verdicts where nothing was known of revocation, by what follows: deny, allow or wait."
+    );
+    describe_counter!(
+        "portcullis_register_unknown_total",
+        "Verdicts where no register was known, or none of late, by what follows: deny or allow."
     );
     describe_counter!(
         "portcullis_authz_decisions_total",
@@ -179,6 +187,8 @@ pub struct ListenerMetrics {
     failures: ByCode,
     verifications: ByCode,
     observed_refusals: ByCode,
+    revocation_unknown: ByCode,
+    register_unknown: ByCode,
     closed: ByCode,
     critical_extensions: ByCode,
 }
@@ -214,6 +224,8 @@ impl ListenerMetrics {
             failures: ByCode::new("portcullis_tls_handshake_failures_total", "reason", &labels),
             verifications: ByCode::new("portcullis_client_cert_verifications_total", "result", &labels),
             observed_refusals: ByCode::new("portcullis_client_cert_observed_refusals_total", "code", &labels),
+            revocation_unknown: ByCode::new("portcullis_revocation_unknown_total", "policy", &labels),
+            register_unknown: ByCode::new("portcullis_register_unknown_total", "policy", &labels),
             closed: ByCode::new("portcullis_connections_closed_total", "reason", &labels),
             critical_extensions: ByCode::new(
                 "portcullis_client_cert_critical_extensions_total",
@@ -260,6 +272,16 @@ impl ListenerMetrics {
     /// A verdict on a certificate whose key was proved: `admitted`, or the code of the denial.
     pub fn verified(&self, result: &'static str) {
         self.verifications.increment(result);
+    }
+
+    /// A verdict that rests on nothing being known of a certificate's revocation, by what the operator has decided for that.
+    pub fn revocation_unknown(&self, policy: &'static str) {
+        self.revocation_unknown.increment(policy);
+    }
+
+    /// A verdict that rests on no register being known, by what the operator has decided for that.
+    pub fn register_unknown(&self, policy: &'static str) {
+        self.register_unknown.increment(policy);
     }
 
     /// A client that was admitted would be refused by rules that are only observed, for the cause `code`.

@@ -9,7 +9,8 @@ use super::{
     entry::Entry,
     file::{CERTIFICATES_BYTES_MAX, Folder, read},
     mistake::{Located, Place, Report, shown},
-    revocation::{RevocationPolicy, asked},
+    register::{self, RegisterPolicy},
+    revocation::{self, RevocationPolicy},
     section::Section,
     severities::SeveritiesWritten,
 };
@@ -20,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "anchors",
     "trusted_lists",
     "revocation",
+    "register",
     "extended_key_usage",
     "refusals",
     "severities",
@@ -34,6 +36,7 @@ pub(crate) struct ClientAuthWritten {
     anchors: Entry<Vec<Located<String>>>,
     trusted_lists: Entry<bool>,
     revocation: Entry<bool>,
+    register: Entry<bool>,
     extended_key_usage: Entry<EkuRule>,
     refusals: Entry<Refusals>,
     severities: Entry<SeveritiesWritten>,
@@ -58,6 +61,7 @@ impl ClientAuthWritten {
             anchors: section.texts("anchors"),
             trusted_lists: section.flag("trusted_lists"),
             revocation: section.flag("revocation"),
+            register: section.flag("register"),
             extended_key_usage: section.choice(
                 "extended_key_usage",
                 &[("client-auth", EkuRule::ClientAuth), ("any-tls", EkuRule::AnyTls)],
@@ -79,6 +83,7 @@ impl ClientAuthWritten {
             anchors: entry(mistaken),
             trusted_lists: entry(mistaken),
             revocation: entry(mistaken),
+            register: entry(mistaken),
             extended_key_usage: entry(mistaken),
             refusals: entry(mistaken),
             severities: entry(mistaken),
@@ -94,6 +99,7 @@ impl ClientAuthWritten {
             anchors: self.anchors.or_inherit(&listener.anchors),
             trusted_lists: self.trusted_lists.or_inherit(&listener.trusted_lists),
             revocation: self.revocation.or_inherit(&listener.revocation),
+            register: self.register.or_inherit(&listener.register),
             extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
             refusals: self.refusals.or_inherit(&listener.refusals),
             severities: self.severities.or_inherit(&listener.severities),
@@ -113,6 +119,7 @@ impl ClientAuthWritten {
             self.anchors.as_written().map(|written| &written.place),
             self.trusted_lists.as_written().map(|written| &written.place),
             self.revocation.as_written().map(|written| &written.place),
+            self.register.as_written().map(|written| &written.place),
             self.extended_key_usage.as_written().map(|written| &written.place),
             self.refusals.as_written().map(|written| &written.place),
             self.severities.as_written().map(|written| &written.place),
@@ -130,6 +137,8 @@ pub(crate) struct Sources {
     pub(crate) lists: Option<Lists>,
     /// What `[revocation]` says; `None` without it.
     pub(crate) revocation: Option<RevocationPolicy>,
+    /// What `[register]` says; `None` without it, or where it is off.
+    pub(crate) register: Option<RegisterPolicy>,
 }
 
 /// Sets of anchors that were read for this configuration: one set for each list of files, so that a list that is inherited
@@ -174,10 +183,19 @@ impl<'r> AnchorShelf<'r> {
             extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
             ..Rules::of(profile?)
         };
-        let revocation = match mode {
-            Mode::Off => None,
-            _ => asked(&written.revocation, self.sources.revocation.as_ref(), self.report),
+        let (revocation, register) = match mode {
+            Mode::Off => (None, None),
+            Mode::Optional | Mode::Required => {
+                let (revocation, register) = (&self.sources.revocation, &self.sources.register);
+                (
+                    revocation::asked(&written.revocation, revocation.as_ref(), self.report),
+                    register::asked(&written.register, rules.profile, register.as_ref(), self.report),
+                )
+            }
         };
+        if register.is_some_and(|register| register.admits_unknown) {
+            rules.severities.set(ContentRule::RegisterUnknown.into(), Severity::Warn);
+        }
         if revocation.is_some_and(|revocation| revocation.on_unknown.admits()) {
             rules.severities.set(ContentRule::RevocationUnknown.into(), Severity::Warn);
         }
@@ -186,7 +204,8 @@ impl<'r> AnchorShelf<'r> {
         }
         let refusals = written.refusals.clone().or(Refusals::Handshake);
         let revocation = revocation.map(|revocation| revocation.rules.clone());
-        Some(ClientAuth { revocation, ..ClientAuth::new(mode, rules, refusals, anchors?, lists) })
+        let register = register.map(|register| register.rules);
+        Some(ClientAuth { revocation, register, ..ClientAuth::new(mode, rules, refusals, anchors?, lists) })
     }
 
     fn lists_for(&self, written: &ClientAuthWritten) -> Lists {

@@ -58,7 +58,14 @@ impl Configuration {
             Lists::Observed => ", trusted lists observed",
             Lists::Enforced => ", and those of trusted lists",
         };
-        writeln!(f, "{mode}, profile {}, trust anchors: {anchors}{lists}", profile.as_str())?;
+        let revocation = if rules.revocation.is_some() { ", revocation asked" } else { "" };
+        let register = match rules.register.map(|register| register.is_enforced) {
+            None => "",
+            Some(false) => ", register observed",
+            Some(true) => ", register asked",
+        };
+        let profile_name = profile.as_str();
+        writeln!(f, "{mode}, profile {profile_name}, trust anchors: {anchors}{lists}{revocation}{register}")?;
         let defaults = Severities::defaults(profile);
         let is_changed = |rule: &Rule| rules.rules.severities.of(*rule) != defaults.of(*rule);
         for rule in Rule::all().filter(is_changed) {

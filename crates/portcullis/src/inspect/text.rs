@@ -5,9 +5,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use portcullis_identity::{OrganizationIdentifier, QcStatements, distinguished_name, oid};
-use portcullis_policy::{Assessment, Finding, Severity};
-use portcullis_trust::Listing;
+use portcullis_identity::{OrganizationIdentifier, QcStatements, Roles, distinguished_name, oid};
+use portcullis_policy::{Assessment, Finding, Registration, RevocationCheck, Severity};
+use portcullis_trust::{KnownStatus, Listing, RevocationReason};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -36,6 +36,7 @@ impl Display for Report<'_> {
         self.fmt_key(f)?;
         self.fmt_psd2(f)?;
         self.fmt_sources(f)?;
+        self.fmt_status(f)?;
         let identity = &self.assessment.identity;
         row(f, "SHA-256", identity.thumbprint)?;
         // The last line ends with what prints it.
@@ -150,6 +151,50 @@ impl Report<'_> {
             Some(urls) => row(f, "CRL", list(safe(urls))),
             None => Ok(()),
         }
+    }
+}
+
+impl Report<'_> {
+    fn fmt_status(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let assessment = self.assessment;
+        let revocation = match assessment.revocation {
+            RevocationCheck::NotAsked => None,
+            RevocationCheck::Exempt => {
+                Some("its issuer tells nothing of it, as the certificate says".to_owned())
+            }
+            RevocationCheck::Known(KnownStatus::Good { until }) => {
+                Some(format!("good until {}", rfc3339(until)))
+            }
+            RevocationCheck::Known(KnownStatus::Revoked(revocation)) => {
+                let reason = revocation.reason.map_or("", RevocationReason::as_str);
+                Some(format!("revoked since {} {reason}", rfc3339(revocation.at)).trim_end().to_owned())
+            }
+            RevocationCheck::Known(KnownStatus::Unknown { since: Some(since) }) => {
+                Some(format!("unknown since {}", rfc3339(since)))
+            }
+            RevocationCheck::Known(KnownStatus::Unknown { since: None }) => Some("unknown".to_owned()),
+        };
+        if let Some(revocation) = revocation {
+            row(f, "revocation", revocation)?;
+        }
+        let registration = match assessment.registration {
+            Registration::NotAsked => return Ok(()),
+            Registration::Exempt => "not there, as a bank".to_owned(),
+            Registration::Unknown { .. } => "unknown".to_owned(),
+            Registration::NotFound => "not there".to_owned(),
+            Registration::Withdrawn { since: Some(since), .. } => {
+                format!("withdrawn since {}", rfc3339(since))
+            }
+            Registration::Withdrawn { since: None, .. } => "not yet authorised".to_owned(),
+            Registration::Authorised { roles, passported, .. } if roles == passported => {
+                format!("authorised: {}", list(roles.iter().map(|role| role.to_string())))
+            }
+            Registration::Authorised { roles, passported, .. } => {
+                let names = |roles: Roles| list(roles.iter().map(|role| role.to_string()));
+                format!("authorised: {}; with a passport: {}", names(roles), names(passported))
+            }
+        };
+        row(f, "register", registration)
     }
 }
 

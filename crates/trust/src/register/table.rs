@@ -73,6 +73,7 @@ pub(super) fn read(table: impl Read, form: TableForm, bytes_max: u64) -> Result<
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn malformed(error: csv::Error) -> RegisterError {
     RegisterError::Malformed { detail: error.to_string() }
 }

@@ -1,0 +1,81 @@
+//! What is known altogether, for the operator: in metrics, and in a file beside the answers that is read while a gate runs.
+
+use std::{fs, io, path::Path};
+
+use metrics::gauge;
+use serde::{Deserialize, Serialize};
+
+/// The file in the folder of answers.
+const FILE: &str = "state.json";
+
+/// What a gate knows of revocation. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RevocationFacts {
+    /// When this was so.
+    pub as_of: i64,
+    /// How many certificates are followed.
+    pub certificates: usize,
+    /// For how many of them an answer of a responder serves.
+    pub answers: usize,
+    /// The end of the answer that serves and ends first.
+    pub next_update: Option<i64>,
+    /// The CRLs that were believed.
+    pub crls: Vec<CrlFacts>,
+}
+
+/// A CRL that was believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CrlFacts {
+    /// Where it is from.
+    pub url: String,
+    /// Whose it is, as RFC 4514 writes names.
+    pub issuer: String,
+    /// When it was issued.
+    pub this_update: i64,
+    /// Until when it serves.
+    pub next_update: i64,
+    /// How many certificates are on it.
+    pub revoked: usize,
+}
+
+impl RevocationFacts {
+    /// Sets the metrics.
+    pub(super) fn tell(&self) {
+        gauge!("portcullis_revocation_certificates").set(to_f64(self.certificates));
+        gauge!("portcullis_ocsp_answers").set(to_f64(self.answers));
+        if let Some(earliest) = self.next_update {
+            gauge!("portcullis_ocsp_next_update_timestamp_seconds").set(seconds(earliest));
+        }
+        for crl in &self.crls {
+            let labels = [("issuer", crl.issuer.clone()), ("url", crl.url.clone())];
+            gauge!("portcullis_crl_next_update_timestamp_seconds", &labels).set(seconds(crl.next_update));
+        }
+    }
+
+    /// Writes the file. Blocks on the disk.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        let (file, unfinished) = (folder.join(FILE), folder.join("state.json.unfinished"));
+        fs::write(&unfinished, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(unfinished, file)
+    }
+
+    /// Reads the file; nothing if there is none.
+    pub(super) fn read(folder: &Path) -> io::Result<Option<Self>> {
+        match fs::read(folder.join(FILE)) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn to_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which no clock reaches")]
+fn seconds(unix_s: i64) -> f64 {
+    unix_s as f64
+}

@@ -1,0 +1,169 @@
+//! The CRLs that are followed.
+
+use std::{collections::HashSet, sync::Arc};
+
+use portcullis_identity::{Thumbprint, distinguished_name};
+use portcullis_trust::{Crl, Issuer};
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{Job, Keeper, Outcome, count, host};
+use crate::{
+    CrlSource,
+    error::chain,
+    revocation::{
+        crl_file::{self, CrlFault, CrlFile},
+        facts::CrlFacts,
+    },
+    trusted_lists::now_unix_s,
+};
+
+/// CRLs that are followed: a few for each CA of Europe.
+const CRLS_MAX: usize = 4096;
+
+/// A CRL that is kept up to date.
+#[derive(Debug, Default)]
+pub(super) struct TrackedCrl {
+    pub(super) file: Option<CrlFile>,
+    pub(super) failures: u32,
+    /// Whether it was tried since the start.
+    pub(super) is_tried: bool,
+    /// Certificates that are looked at again once it was.
+    pub(super) awaited_by: HashSet<Thumbprint>,
+}
+
+impl TrackedCrl {
+    /// What is told of it, if it was believed.
+    pub(super) fn facts(&self, source: &CrlSource) -> Option<CrlFacts> {
+        let crl = &self.file.as_ref()?.crl;
+        Some(CrlFacts {
+            url: source.url.clone(),
+            issuer: distinguished_name(source.issuer.name()).unwrap_or_default(),
+            this_update: crl.this_update(),
+            next_update: crl.next_update(),
+            revoked: crl.len(),
+        })
+    }
+}
+
+impl Keeper {
+    /// Takes up the CRLs of a certificate that were kept, so that they serve from the start.
+    pub(super) fn recall_crls(&mut self, thumbprint: Thumbprint) {
+        let Some(tracked) = self.certificates.get(&thumbprint) else { return };
+        let issuer = Arc::clone(&tracked.kept.issuer);
+        let sources =
+            tracked.crl_urls.iter().cloned().map(|url| CrlSource { url, issuer: Arc::clone(&issuer) });
+        for source in sources.filter(|source| crl_file::is_kept(&self.crl_folder, source)).collect::<Vec<_>>()
+        {
+            self.track_crl(source);
+        }
+    }
+
+    /// Whether a CRL that is at hand, or will be in a moment, says what there is to know.
+    pub(super) fn rely_on_crl(&mut self, thumbprint: Thumbprint) -> bool {
+        let Some(tracked) = self.certificates.get(&thumbprint) else { return false };
+        let now = now_unix_s();
+        let (issuer, urls) = (Arc::clone(&tracked.kept.issuer), tracked.crl_urls.clone());
+        let (mut serves, mut is_awaited) = (false, false);
+        for url in urls {
+            let source = CrlSource { url, issuer: Arc::clone(&issuer) };
+            self.track_crl(source.clone());
+            let Some(crl) = self.crls.get_mut(&source) else { continue };
+            match &crl.file {
+                Some(file) if file.crl.check_time(now).is_ok() => serves = true,
+                _ if !crl.is_tried => is_awaited |= crl.awaited_by.insert(thumbprint),
+                _ => {}
+            }
+        }
+        if serves {
+            self.schedule(Job::Certificate(thumbprint), self.settings.refresh_interval, 0);
+        }
+        serves || is_awaited
+    }
+
+    pub(super) fn track_crl(&mut self, source: CrlSource) {
+        if self.crls.contains_key(&source) || self.crls.len() >= CRLS_MAX {
+            return;
+        }
+        let file = crl_file::recall(&self.crl_folder, &source, self.settings.crl_bytes_max);
+        let file = file.unwrap_or_else(|error| {
+            let code = error.code();
+            tracing::warn!(
+                url = source.url,
+                code,
+                error = chain(&error),
+                "a CRL that was kept is not believed"
+            );
+            None
+        });
+        self.crls.insert(source.clone(), TrackedCrl { file, ..TrackedCrl::default() });
+        self.publish_crls(&source.issuer);
+        self.agenda.schedule(Job::Crl(source), Instant::now());
+    }
+
+    pub(super) fn publish_crls(&self, issuer: &Arc<Issuer>) {
+        let of_issuer = self.crls.iter().filter(|(source, _)| source.issuer == *issuer);
+        let crls: Arc<[Arc<Crl>]> =
+            of_issuer.filter_map(|(_, tracked)| Some(Arc::clone(&tracked.file.as_ref()?.crl))).collect();
+        self.ledger.write(|ledger| {
+            ledger.turn += 1;
+            ledger.status.set_crls(Issuer::clone(issuer), crls);
+        });
+    }
+
+    pub(super) fn begin_crl(&mut self, source: CrlSource, running: &mut JoinSet<Outcome>) {
+        let Some(tracked) = self.crls.get(&source) else { return };
+        let is_used = self.settings.crls.contains(&source)
+            || self.certificates.values().any(|tracked| tracked.kept.issuer == source.issuer);
+        if !is_used {
+            self.crls.remove(&source);
+            self.publish_crls(&source.issuer);
+            crl_file::remove(&self.crl_folder, &source);
+            return;
+        }
+        if !self.agenda.begin(&Job::Crl(source.clone()), &host(&source.url)) {
+            return;
+        }
+        let before = tracked.file.clone();
+        let (fetcher, folder, bytes_max) =
+            (self.crl.clone(), self.crl_folder.clone(), self.settings.crl_bytes_max);
+        running.spawn(async move {
+            let fetched = crl_file::fetch(&fetcher, &folder, &source, before, bytes_max).await;
+            Outcome::Crl(source, fetched)
+        });
+    }
+
+    pub(super) fn take_crl(&mut self, source: CrlSource, result: Result<Option<CrlFile>, CrlFault>) {
+        let Some(tracked) = self.crls.get_mut(&source) else { return };
+        tracked.is_tried = true;
+        let awaited_by = std::mem::take(&mut tracked.awaited_by);
+        let is_new = matches!(result, Ok(Some(_)));
+        match result {
+            Ok(file) => {
+                count("crl", if is_new { "new" } else { "unchanged" });
+                tracked.failures = 0;
+                tracked.file = file.or(tracked.file.take());
+            }
+            Err(error) => {
+                count("crl", error.code());
+                tracked.failures = tracked.failures.saturating_add(1);
+                if tracked.failures == 1 {
+                    let (code, error) = (error.code(), chain(&error));
+                    tracing::warn!(
+                        url = source.url,
+                        code,
+                        error,
+                        "a CRL was not taken up; what served serves until its end"
+                    );
+                }
+            }
+        }
+        let failures = tracked.failures;
+        if is_new {
+            self.publish_crls(&source.issuer);
+        }
+        for thumbprint in awaited_by {
+            self.agenda.schedule(Job::Certificate(thumbprint), Instant::now());
+        }
+        self.schedule(Job::Crl(source), self.settings.refresh_interval, failures);
+    }
+}
