@@ -208,11 +208,22 @@ impl Keeper {
     }
 
     fn schedule(&mut self, job: Job, period: Duration, failures: u32) {
+        let delay = Backoff::new(period).delay(failures, self.draw());
+        self.agenda.schedule(job, Instant::now() + delay);
+    }
+
+    /// Sets a time within a period for one of many jobs, so that they are not all due at once.
+    fn spread(&mut self, job: Job, period: Duration) {
+        let draw = u32::try_from(self.draw() >> 32).unwrap_or(u32::MAX);
+        let delay = period.mul_f64(f64::from(draw) / f64::from(u32::MAX));
+        self.agenda.schedule(job, Instant::now() + delay);
+    }
+
+    fn draw(&mut self) -> u64 {
         self.draws = self.draws.wrapping_add(1);
         let mut hasher = self.random.build_hasher();
         hasher.write_u64(self.draws);
-        let delay = Backoff::new(period).delay(failures, hasher.finish());
-        self.agenda.schedule(job, Instant::now() + delay);
+        hasher.finish()
     }
 
     fn configure(&mut self, settings: RevocationSettings) {
@@ -230,9 +241,9 @@ impl Keeper {
         }
         // Their times were chosen by the settings before.
         let certificates: Vec<Thumbprint> = self.certificates.keys().copied().collect();
-        let spread = self.settings.refresh_interval;
+        let period = self.settings.refresh_interval;
         for thumbprint in certificates {
-            self.schedule(Job::Certificate(thumbprint), spread, 0);
+            self.spread(Job::Certificate(thumbprint), period);
         }
     }
 

@@ -98,7 +98,15 @@ impl Keeper {
         }
         self.publish_certificate(&thumbprint);
         self.recall_crls(thumbprint);
-        self.agenda.schedule(Job::Certificate(thumbprint), Instant::now());
+        let ends = self.certificates.get(&thumbprint).and_then(|tracked| Some(tracked.answer?.next_update));
+        match ends.map(|end| u64::try_from(end - now_unix_s())) {
+            // Those that nobody knows anything of come first.
+            Some(Ok(left)) => {
+                let period = Duration::from_secs(left / 4 * 3).min(self.settings.refresh_interval);
+                self.spread(Job::Certificate(thumbprint), period);
+            }
+            Some(Err(_)) | None => self.agenda.schedule(Job::Certificate(thumbprint), Instant::now()),
+        }
     }
 
     /// Begins to follow a certificate. False for one that is not worth it.
