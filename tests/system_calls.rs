@@ -8,7 +8,12 @@
 #![cfg(target_arch = "x86_64")] // The names of system calls differ elsewhere; the profile names those of aarch64 as well.
 
 use std::{
-    collections::BTreeSet, env, fs, os::unix::process::CommandExt as _, path::Path, process::Command,
+    collections::BTreeSet,
+    env, fs,
+    io::{Cursor, Write as _},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -20,6 +25,7 @@ use portcullis_test_pki::trusted_list::{ListSigner, TrustedList};
 use portcullis_test_pki::{Role, ServerCertificate};
 use seccompiler::{TargetArch, apply_filter, compile_from_json};
 use serde_json::{Value, json};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
@@ -58,6 +64,20 @@ fn confined() {
     panic!("{}", Command::new(PORTCULLIS).args(arguments.split('\n')).exec());
 }
 
+/// The EBA's register with one provider, in its archive.
+fn register() -> Vec<u8> {
+    let entity = r#"[[{"CA_OwnerID":"DE_BAFIN","EntityCode":"DE_BAFIN!1","EntityType":"PSD_PI","Properties":[{"ENT_AUT":"2018-07-02"}]}]]"#;
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file("eba.json", SimpleFileOptions::default()).expect("an archive");
+    archive.write_all(entity.as_bytes()).expect("an archive");
+    archive.finish().expect("an archive").into_inner()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
 /// A life under the profile. Tells what carried the I/O.
 fn live(io: &str, refused: &[&str]) -> String {
     let site = Site::new();
@@ -73,6 +93,12 @@ fn live(io: &str, refused: &[&str]) -> String {
     lists.answer("/eu.xml", Answering::Document(lotl.into_bytes()));
     let revoked = RevocationList::of(&site.qtsp).der().expect("a list");
     lists.answer("/tpp.crl", Answering::Document(revoked));
+    let register = register();
+    let told = json!({
+        "golden_copy_path_context": "/", "latest_version_relative_zip_path": "eba.zip", "sha256_hash": sha256(&register),
+    });
+    lists.answer("/eba.json", Answering::Document(told.to_string().into_bytes()));
+    lists.answer("/eba.zip", Answering::Document(register));
     site.write("issuing.pem", &site.qtsp.issuing_pem());
     site.write("root.pem", &site.bank.root_pem());
     site.write("journal.pem", &signer.certificate_pem());
@@ -80,9 +106,11 @@ fn live(io: &str, refused: &[&str]) -> String {
         "[log]\naccess = true\naccess_file = \"access.log\"\n[trust]\nlotl = \"{}\"\ncache = \"fetched/lists\"\n\
          https_roots = [\"root.pem\"]\nsigners = [\"journal.pem\"]\n[revocation]\ncache = \"fetched/revocation\"\non_unknown = \"allow\"\n\
          private_hosts = [\"localhost\"]\nhttps_roots = [\"root.pem\"]\n[[revocation.crl]]\nurl = \"{}\"\n\
-         issuer = \"issuing.pem\"\n",
+         issuer = \"issuing.pem\"\n[register]\nurl = \"{}\"\ncache = \"fetched/register\"\nhttps_roots = [\"root.pem\"]\n\
+         refresh_interval = \"1s\"\n",
         lists.url("/eu.xml"),
-        lists.url("/tpp.crl")
+        lists.url("/tpp.crl"),
+        lists.url("/eba.json")
     );
     let configuration =
         Configuration::default().runtime(&format!("shards = 1\ncpus = [0]\nio = \"{io}\"")).and(&access);
@@ -102,6 +130,9 @@ fn live(io: &str, refused: &[&str]) -> String {
         })
     };
     eventually("the list of revoked certificates is fetched and kept", has_lists);
+    eventually("the register is fetched, kept, and known to be the newest", || {
+        gate.metrics().sum("portcullis_register_refreshes_total", &[("result", "success")]) > 2.0
+    });
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     let mut stays = client.connect(gate.address("tpp")).expect("a session");
     assert_eq!(stays.get("/").expect("an answer").status, 200);
