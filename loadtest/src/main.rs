@@ -18,6 +18,7 @@ mod failure;
 mod floor;
 mod latency;
 mod load;
+mod page;
 mod peers;
 mod plan;
 mod process;
@@ -50,6 +51,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Request(load) => print(&load::request::run(&load)?, load.session.format),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     }

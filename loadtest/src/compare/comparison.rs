@@ -120,6 +120,14 @@ impl MeasureReport {
         }
         Self { name: measure.name, title: measure.title, unit: unit.symbol(), figure: unit.of(), results }
     }
+
+    /// The cheapest of the servers that ratios are given to, and its median.
+    pub(crate) fn strongest<'a>(&'a self, servers: &[ServerReport]) -> Option<(&'a str, f64)> {
+        let is_base = |name: &str| servers.iter().any(|server| server.is_base && server.name == name);
+        let bases = self.results.iter().filter(|result| is_base(&result.server));
+        let medians = bases.filter_map(|result| Some((result.server.as_str(), result.summary?.median)));
+        medians.min_by(|one, other| one.1.total_cmp(&other.1))
+    }
 }
 
 impl ResultReport {
@@ -218,6 +226,7 @@ mod tests {
         assert!(!nginx.ratios.contains_key("portcullis-epoll"), "ratios are to peers");
         assert_eq!((caddy.summary, caddy.void), (None, false));
         assert_eq!((extra.summary, extra.void), (None, true));
+        assert_eq!(measure.strongest(&comparison.servers), Some(("haproxy", 200.0)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod load;
 mod machine;
 mod measure;
 mod outcome;
+mod page;
 mod probe;
 mod process;
 mod rounds;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<ExitCode> {
     if let Some(directory) = &arguments.out {
         let json = serde_json::to_string_pretty(&comparison)? + "\n";
         write(&directory.join("compare.json"), &json)?;
+        write(&directory.join("compare.html"), &page::page(&comparison)?)?;
     }
     Ok(if comparison.complaint().is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
