@@ -149,6 +149,19 @@ impl ResultReport {
     }
 }
 
+impl ResultReport {
+    /// The median, or in few words why there is none.
+    pub(crate) fn cell(&self) -> String {
+        match (self.summary, &self.why_not) {
+            (Some(summary), _) if summary.median >= 1000.0 => format!("{:.0}", summary.median),
+            (Some(summary), _) => format!("{:.1}", summary.median),
+            (None, _) if self.void => "void".to_owned(),
+            (None, Some(why)) if why.starts_with("not resumed") => "not resumed".to_owned(),
+            _ => "–".to_owned(),
+        }
+    }
+}
+
 impl Comparison {
     /// What makes it one that did not end well.
     pub(crate) fn complaint(&self) -> Option<String> {

@@ -12,6 +12,8 @@ pub(crate) fn page(comparison: &Comparison) -> Result<String> {
     let measures = measures.map(|measure| section(comparison, measure)).collect::<Result<Vec<_>>>()?;
     let content = html! {
         (head(comparison))
+        h2 { "Medians" }
+        (medians(comparison).markup())
         (legend(comparison.servers.iter().enumerate().map(|(colour, server)| (colour, server.name.as_str()))))
         @for measure in &measures { (measure) }
     };
@@ -39,8 +41,21 @@ fn head(comparison: &Comparison) -> Markup {
         }
         (servers.markup())
         p.quiet { "Every figure is a cost: shorter is better. Bars are medians of the rounds over the cheapest peer's, and the "
-            "dark lines in them reach from the least to the greatest." }
+            "thin lines reach from the least to the greatest." }
     }
+}
+
+/// All measures at a glance.
+fn medians(comparison: &Comparison) -> Table {
+    let names = comparison.servers.iter().map(|server| server.name.as_str());
+    let mut table = Table::new(&std::iter::once("").chain(names).collect::<Vec<_>>());
+    for measure in &comparison.measures {
+        let name = format!("{}, {}", measure.title, measure.unit);
+        table
+            .lines
+            .push(std::iter::once(name).chain(measure.results.iter().map(ResultReport::cell)).collect());
+    }
+    table
 }
 
 fn section(comparison: &Comparison, measure: &MeasureReport) -> Result<Markup> {

@@ -108,7 +108,7 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
     for measure in &comparison.measures {
         text += &format!("\n| {}, {} |", measure.title, measure.unit);
         for result in &measure.results {
-            text += &format!(" {} |", cell(result));
+            text += &format!(" {} |", result.cell());
         }
         if measure.results.iter().any(|result| result.over_floor.is_some()) {
             text += "\n| … as a multiple of the floor |";
@@ -119,16 +119,6 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
     }
     text.push('\n');
     text
-}
-
-fn cell(result: &ResultReport) -> String {
-    match (result.summary, &result.why_not) {
-        (Some(summary), _) if summary.median >= 1000.0 => format!("{:.0}", summary.median),
-        (Some(summary), _) => format!("{:.1}", summary.median),
-        (None, _) if result.void => "void".to_owned(),
-        (None, Some(why)) if why.starts_with("not resumed") => "not resumed".to_owned(),
-        _ => "–".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,10 @@ impl Scale {
         }
         match self {
             Self::Linear | Self::Unmarked => 0.0..(greatest * 1.08).max(f64::MIN_POSITIVE),
-            Self::Log => least.floor()..(greatest + 0.05).max(least.floor() + 1.0),
+            Self::Log => {
+                let start = marked_below(least);
+                start..(greatest + 0.05).max(start + 0.5)
+            }
             Self::Percentile => 0.0..(greatest * 1.02).max(1.0),
         }
     }
@@ -124,10 +127,17 @@ fn even(range: &std::ops::Range<f64>, most: usize) -> Vec<f64> {
     (0..=most).map(|index| index as f64 * step).filter(|point| *point <= range.end).collect()
 }
 
+/// The next of 1, 2 or 5 times a power of ten that is not above a value; all as logarithms.
+fn marked_below(value: f64) -> f64 {
+    let power = value.floor();
+    let marks = [5.0_f64, 2.0, 1.0].map(|part| power + part.log10());
+    marks.into_iter().find(|mark| *mark <= value).unwrap_or(power)
+}
+
 fn whole(range: &std::ops::Range<f64>) -> Vec<f64> {
     /// Decades that an axis may have; more would be no figures of time.
     const DECADES_MAX: usize = 24;
-    let first = range.start.ceil();
+    let first = range.start.floor();
     (0..DECADES_MAX).map(|index| first + index as f64).take_while(|place| *place <= range.end).collect()
 }
 
@@ -195,5 +205,7 @@ mod tests {
         let ticks = Ticks { scale: Scale::Log, range: 2.0..3.2 };
         let labels: Vec<_> = ticks.key_points(10).iter().map(|place| ticks.format_ext(place)).collect();
         assert_eq!(labels, ["100", "200", "500", "1,000"]);
+        let start = Scale::Log.range([2.5, 3.0].into_iter()).start;
+        assert!((start - 200_f64.log10()).abs() < 1e-9);
     }
 }

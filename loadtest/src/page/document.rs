@@ -11,7 +11,7 @@ h3{font-size:1.05rem;margin:2rem 0 .2rem}p{margin:.4rem 0}.quiet{color:var(--qui
 figure{margin:.6rem 0 0}svg{max-width:100%;height:auto;display:block}
 .scroll{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0 1rem;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{border-bottom:1px solid var(--grid);padding:.25rem .8rem .25rem 0;text-align:right;vertical-align:top}
-th:first-child,td:first-child{text-align:left}th{font-weight:600}td.words{text-align:left}
+th:first-child,td:first-child{text-align:left;min-width:9rem}th{font-weight:600}td.words{text-align:left}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;list-style:none;padding:0;margin:.6rem 0;font-size:.95rem}
 .legend li{overflow-wrap:anywhere}
 .swatch{display:inline-block;width:.85em;height:.85em;border-radius:2px;margin-right:.5em;vertical-align:-.05em}

@@ -51,7 +51,7 @@ fn page(title: Option<&str>, results: Vec<RunResult>) -> Result<String> {
     let several = results.len() > 1;
     // Numbers keep runs of one name apart.
     let name = |(index, run): (usize, RunResult)| {
-        (if several { format!("{} {}", index + 1, run.name()) } else { run.name() }, run)
+        (if several { format!("{}: {}", index + 1, run.name()) } else { run.name() }, run)
     };
     let runs: Vec<(String, RunResult)> = results.into_iter().enumerate().map(name).collect();
     let default = runs.first().map(|(name, _)| if several { "Runs compared" } else { name.as_str() });

@@ -17,7 +17,7 @@ const FONT: &str = "sans-serif";
 /// The backend writes a size divided by 1.24.
 const FONT_SIZE: f64 = 16.0;
 /// Characters of a name beside a bar; a longer one is cut. It is whole in the table.
-const NAME_CHARS_MAX: usize = 26;
+const NAME_CHARS_MAX: usize = 24;
 
 /// A line: its points, and the number of its colour.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub(crate) fn bars(axis: &str, bars: &[Bar]) -> Result<Option<Markup>> {
             .margin(6)
             .margin_right(24)
             .x_label_area_size(46)
-            .y_label_area_size(188)
+            .y_label_area_size(204)
             .build_cartesian_2d(xs, Ticks { scale: Scale::Unmarked, range: 0.0..f64::from(count) })
             .map_err(drawing)?;
         mesh(&mut chart, axis, "")?;
