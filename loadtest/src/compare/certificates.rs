@@ -17,6 +17,11 @@ use crate::peers::Peer;
 /// The name of every server.
 pub(crate) const SERVER_NAME: &str = "localhost";
 
+/// Names of the servers' files. The second certificate on P-256 is for servers that reload.
+const P256: &str = "server-p256";
+const NEXT: &str = "server-p256-next";
+const RSA2048: &str = "server-rsa2048";
+
 /// `X509_CERT_AUX` of OpenSSL: SEQUENCE { trust SEQUENCE { OID clientAuth } } (`man openssl-x509`, "trust settings").
 const TRUSTED_FOR_CLIENTS: [u8; 14] =
     [0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
@@ -54,14 +59,11 @@ impl Certificates {
     fn make(&self) -> Result<()> {
         let authority = Authority::qtsp()?;
         let server = |key_type| ServerCertificate::new([SERVER_NAME]).key_type(key_type).issue(&authority);
-        for (key, key_type) in [(ServerKey::P256, KeyType::P256), (ServerKey::Rsa2048, KeyType::Rsa2048)] {
+        for (name, key_type) in [(P256, KeyType::P256), (NEXT, KeyType::P256), (RSA2048, KeyType::Rsa2048)] {
             let credential = server(key_type)?;
-            self.write(&server_name(key), &credential)?;
+            self.write(name, &credential)?;
             // HAProxy wants the chain and the key in one file.
-            self.file(
-                &format!("{}.bundle.pem", server_name(key)),
-                credential.chain_pem() + &credential.key_pem(),
-            )?;
+            self.file(&format!("{name}.bundle.pem"), credential.chain_pem() + &credential.key_pem())?;
         }
         self.file("root.pem", authority.root_pem())?;
         self.file("intermediate.pem", authority.issuing_pem())?;
@@ -105,7 +107,20 @@ impl Certificates {
 
     /// The path of a server's files, but for `.pem`, `.key` and `.bundle.pem`.
     pub(crate) fn server(&self, key: ServerKey) -> PathBuf {
-        self.directory.join(server_name(key))
+        self.directory.join(match key {
+            ServerKey::P256 => P256,
+            ServerKey::Rsa2048 => RSA2048,
+        })
+    }
+
+    /// Puts one of two certificates in the place that a server that reloads has for its own, each in its turn.
+    pub(crate) fn renew(&self, stem: &Path, turn: u32) -> Result<()> {
+        let source = self.directory.join(if turn.is_multiple_of(2) { P256 } else { NEXT });
+        for extension in ["pem", "key", "bundle.pem"] {
+            let to = stem.with_extension(extension);
+            fs::copy(source.with_extension(extension), &to).with_context(|| to.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// The file of anchors as a server wants it.
@@ -115,13 +130,6 @@ impl Certificates {
             Anchor::Intermediate if peer.links_openssl() => "intermediate.trusted.pem",
             Anchor::Intermediate => "intermediate.pem",
         })
-    }
-}
-
-fn server_name(key: ServerKey) -> String {
-    match key {
-        ServerKey::P256 => "server-p256".to_owned(),
-        ServerKey::Rsa2048 => "server-rsa2048".to_owned(),
     }
 }
 
@@ -150,6 +158,12 @@ mod tests {
         let first = make().client_leaf().unwrap();
         assert_eq!(make().client_leaf().unwrap(), first);
         assert!(make().server(ServerKey::Rsa2048).with_extension("bundle.pem").exists());
+        let read = |turn| {
+            make().renew(&work.path().join("own"), turn).unwrap();
+            ["pem", "key", "bundle.pem"]
+                .map(|kind| fs::read(work.path().join("own").with_extension(kind)).unwrap())
+        };
+        assert!(read(0) == read(2) && read(0) != read(1), "two certificates take turns");
     }
 
     #[test]

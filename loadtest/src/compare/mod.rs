@@ -9,6 +9,7 @@ mod arguments;
 mod backend;
 mod certificates;
 mod comparison;
+mod configuration;
 mod hand_off;
 mod interrupt;
 mod load;

@@ -41,10 +41,21 @@ impl Probe {
 
     /// Asks for a path over TLS and returns the body of an answer 200. `fields` are lines that end with CR LF.
     pub(crate) fn get(&self, address: SocketAddr, path: &str, fields: &str) -> Result<String> {
+        exchange(&mut self.connect(address)?, path, fields)
+    }
+
+    /// The certificate that a server has now.
+    pub(crate) fn server_certificate(&self, address: SocketAddr) -> Result<CertificateDer<'static>> {
+        let mut stream = self.connect(address)?;
+        exchange(&mut stream, "/direct", "")?;
+        let chain = stream.conn.peer_certificates().unwrap_or_default();
+        chain.first().cloned().context("a server without a certificate")
+    }
+
+    fn connect(&self, address: SocketAddr) -> Result<StreamOwned<ClientConnection, TcpStream>> {
         let name = ServerName::try_from(SERVER_NAME).context("the name of every server")?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
-        let mut stream = StreamOwned::new(connection, connect(address)?);
-        exchange(&mut stream, path, fields)
+        Ok(StreamOwned::new(connection, connect(address)?))
     }
 }
 

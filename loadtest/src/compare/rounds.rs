@@ -102,14 +102,20 @@ impl Rounds<'_> {
             self.serving(index, measure.setup)?
         };
         let before = measure.proxied.then(|| self.backend.stats()).transpose()?;
-        let mut reloads = 0;
         let report = self.load.run(measure, address, pid, self.interrupt, || {
             if let (Work::Reload, Some(server)) = (measure.work, &mut own) {
-                server.reload()?;
-                reloads += 1;
+                server.reload(self.place.certificates)?;
             }
             Ok(())
         })?;
+        let reloads = match (measure.work, &own) {
+            (Work::Reload, Some(server)) => server.reloads(self.place.probe, self.interrupt)?,
+            _ => Ok(0),
+        };
+        let reloads = match reloads {
+            Ok(reloads) => reloads,
+            Err(why) => return Ok(Outcome::None(why)),
+        };
         let outcome = Outcome::read(measure, self.load.asked(measure), &report, reloads);
         let (Outcome::Figure(_), Some(before)) = (&outcome, before) else { return Ok(outcome) };
         let streams =

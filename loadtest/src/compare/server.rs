@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::certificates::Certificates;
+use super::configuration::Configuration;
 use super::interrupt::Interrupt;
 use super::measure::Setup;
 use super::probe::Probe;
-use super::process::{Launch, Process, list};
+use super::process::{Launch, Process};
 use crate::peers::{Found, Peer};
 
 /// Longest wait for a server to answer its first request.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-const NGINX: &str = include_str!("../../peers/nginx.conf.in");
-const HAPROXY: &str = include_str!("../../peers/haproxy.cfg.in");
-const ENVOY: &str = include_str!("../../peers/envoy.yaml.in");
-const CADDY: &str = include_str!("../../peers/caddy.json.in");
-const PORTCULLIS: &str = include_str!("../../peers/portcullis.toml.in");
-const OPENSSL: &str = include_str!("../../peers/openssl.cnf.in");
+/// Longest wait for a server to have a new certificate.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all servers of a comparison are given.
 #[derive(Debug)]
@@ -45,7 +44,17 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
-    reload: Option<Signal>,
+    renewal: Option<Renewal>,
+}
+
+/// How a server that reloads comes by another certificate.
+#[derive(Debug)]
+struct Renewal {
+    signal: Signal,
+    /// The path of its files, but for their extensions.
+    stem: PathBuf,
+    /// How often it has been told.
+    turn: u32,
 }
 
 impl Server {
@@ -62,6 +71,11 @@ impl Server {
         let directory = place.work.join(&name);
         fs::create_dir(&directory).with_context(|| directory.display().to_string())?;
         let configuration = Configuration { peer, found, setup, place, port: address.port(), directory };
+        let mut renewal = None;
+        if let (true, Some(signal)) = (setup.reloads, reload_signal(peer)) {
+            let renewal = renewal.insert(Renewal { signal, stem: configuration.server_files(), turn: 0 });
+            place.certificates.renew(&renewal.stem, renewal.turn)?;
+        }
         let mut environment = found.environment();
         let arguments = configuration.write(&mut environment)?;
         let launch = Launch {
@@ -85,7 +99,7 @@ impl Server {
         if !serves {
             bail!("{peer} does not serve: {why}\n{}", process.last_words());
         }
-        Ok(Self { process, address, reload: reload_signal(peer) })
+        Ok(Self { process, address, renewal })
     }
 
     /// Where it listens.
@@ -98,13 +112,28 @@ impl Server {
         self.process.pid()
     }
 
-    /// Tells it to read its configuration again. An error if it is not there any more.
-    pub(crate) fn reload(&mut self) -> Result<()> {
-        let signal = self.reload.context("no signal makes it reload")?;
+    /// Puts another certificate in the place of its own and tells it to reload. An error if it is not there any more.
+    pub(crate) fn reload(&mut self, certificates: &Certificates) -> Result<()> {
+        let renewal = self.renewal.as_mut().context("it was not started to be reloaded")?;
         if let Some(status) = self.process.ended()? {
             bail!("it has ended: {status}\n{}", self.process.last_words());
         }
-        self.process.signal(signal)
+        renewal.turn += 1;
+        certificates.renew(&renewal.stem, renewal.turn)?;
+        self.process.signal(renewal.signal)
+    }
+
+    /// How often it was told to reload, or why that says nothing: it does not have the certificate that its last reload was for.
+    pub(crate) fn reloads(&self, probe: &Probe, interrupt: &Interrupt) -> Result<Result<u32, String>> {
+        let renewal = self.renewal.as_ref().context("it was not started to be reloaded")?;
+        let file = renewal.stem.with_extension("pem");
+        let expected = CertificateDer::from_pem_file(&file).with_context(|| file.display().to_string())?;
+        let has_it =
+            || Ok(probe.server_certificate(self.address).is_ok_and(|certificate| certificate == expected));
+        if interrupt.wait_until(RELOAD_TIMEOUT, has_it)? {
+            return Ok(Ok(renewal.turn));
+        }
+        Ok(Err(format!("after {} reloads it has an older certificate", renewal.turn)))
     }
 }
 
@@ -119,144 +148,7 @@ pub(crate) fn reload_signal(peer: Peer) -> Option<Signal> {
 }
 
 /// A port that nobody listens on at this moment.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
     Ok(listener.local_addr()?.port())
-}
-
-struct Configuration<'a> {
-    peer: Peer,
-    found: &'a Found,
-    setup: Setup,
-    place: &'a Place<'a>,
-    port: u16,
-    directory: PathBuf,
-}
-
-impl Configuration<'_> {
-    /// Writes the files. Returns the arguments of the program, and adds to the variables of its environment.
-    fn write(&self, environment: &mut Vec<(&'static str, String)>) -> Result<Vec<String>> {
-        let file = match self.peer {
-            Peer::Nginx => self.fill(NGINX, "nginx.conf")?,
-            Peer::Haproxy => self.fill(HAPROXY, "haproxy.cfg")?,
-            Peer::Envoy => self.fill(ENVOY, "envoy.yaml")?,
-            Peer::Caddy => self.fill(CADDY, "caddy.json")?,
-            Peer::PortcullisUring | Peer::PortcullisEpoll => self.fill(PORTCULLIS, "portcullis.toml")?,
-        };
-        if self.peer.links_openssl() {
-            environment.push(("OPENSSL_CONF", self.fill(OPENSSL, "openssl.cnf")?));
-        }
-        let cores = self.setup.cores.to_string();
-        let words: Vec<&str> = match self.peer {
-            Peer::Nginx => vec!["-e", "stderr", "-p", self.path(&self.directory)?, "-c", &file],
-            Peer::Haproxy if self.setup.reloads => vec!["-W", "-f", &file],
-            Peer::Haproxy => vec!["-db", "-f", &file],
-            Peer::Envoy => {
-                vec!["--concurrency", &cores, "--disable-hot-restart", "--log-level", "warn", "-c", &file]
-            }
-            Peer::Caddy => {
-                environment.push(("GOMAXPROCS", cores));
-                environment.push(("HOME", self.path(&self.directory)?.to_owned()));
-                vec!["run", "--config", &file]
-            }
-            Peer::PortcullisUring | Peer::PortcullisEpoll => vec!["run", "-c", &file],
-        };
-        Ok(words.into_iter().map(str::to_owned).collect())
-    }
-
-    /// Fills a template, writes it, and returns the path of the file.
-    fn fill(&self, template: &str, file: &str) -> Result<String> {
-        let text = fill(template, &self.values()?)?;
-        let file = self.directory.join(file);
-        fs::write(&file, text).with_context(|| file.display().to_string())?;
-        Ok(self.path(&file)?.to_owned())
-    }
-
-    fn values(&self) -> Result<Vec<(&'static str, String)>> {
-        let Self { setup, place, .. } = self;
-        let choose = |yes: &str, no: &str| (if setup.resumes { yes } else { no }).to_owned();
-        let newer = version(&self.found.version) >= vec![1, 25, 1];
-        let uring = if self.peer == Peer::PortcullisUring { "io_uring" } else { "epoll" };
-        let tickets = match self.peer {
-            Peer::Nginx if !setup.resumes => "off",
-            Peer::Nginx => "on",
-            _ => "",
-        };
-        let mut listen = String::new();
-        if !newer {
-            listen += " http2";
-        }
-        if setup.cores > 1 {
-            listen += " reuseport";
-        }
-        Ok(vec![
-            ("WORK", self.path(&self.directory)?.to_owned()),
-            ("SERVER", self.path(&place.certificates.server(setup.key))?.to_owned()),
-            ("ANCHOR", self.path(&place.certificates.anchor(self.peer))?.to_owned()),
-            ("PORT", self.port.to_string()),
-            ("BACKEND_PORT", place.backend_port.to_string()),
-            ("ADMIN_PORT", if self.peer.is_portcullis() { free_port()?.to_string() } else { String::new() }),
-            ("CORES", setup.cores.to_string()),
-            ("CPUS", list(&place.cpus[..setup.cores])),
-            ("IO", uring.to_owned()),
-            ("LISTEN", listen),
-            ("HTTP2", if newer { "http2 on;" } else { "" }.to_owned()),
-            ("SESSION_TICKETS", tickets.to_owned()),
-            ("CACHE", choose("none", "off")),
-            ("TICKETS", choose("1", "0")),
-            (
-                "NO_TICKETS",
-                if self.peer == Peer::Haproxy {
-                    choose("", " no-tls-tickets")
-                } else {
-                    choose("false", "true")
-                },
-            ),
-        ])
-    }
-
-    fn path<'p>(&self, path: &'p Path) -> Result<&'p str> {
-        path.to_str().with_context(|| format!("{}: not UTF-8", path.display()))
-    }
-}
-
-/// Puts values in the place of their `@NAMES@`. A name without a value is an error.
-fn fill(template: &str, values: &[(&'static str, String)]) -> Result<String> {
-    let mut text = template.replace("@NAMES@", "the names");
-    for (name, value) in values {
-        text = text.replace(&format!("@{name}@"), value);
-    }
-    let is_name = |part: &str| {
-        part.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
-    };
-    match text.split('@').skip(1).find(|part| !part.is_empty() && is_name(part)) {
-        Some(name) => bail!("a template has @{name}@, for which there is no value"),
-        None => Ok(text),
-    }
-}
-
-/// The numbers of a version, for comparison.
-fn version(text: &str) -> Vec<u32> {
-    text.split('.').map_while(|part| part.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_without_a_value_is_an_error() {
-        let values = [("PORT", "1".to_owned())];
-        assert_eq!(
-            fill("# @NAMES@\nlisten @PORT@; \"@type\": x", &values).unwrap(),
-            "# the names\nlisten 1; \"@type\": x"
-        );
-        assert!(fill("@PORT@ @OTHER@", &values).unwrap_err().to_string().contains("@OTHER@"));
-    }
-
-    #[test]
-    fn versions_are_compared_by_their_numbers() {
-        assert!(version("1.22.1") < vec![1, 25, 1]);
-        assert!(version("1.31.3") >= vec![1, 25, 1]);
-    }
 }
