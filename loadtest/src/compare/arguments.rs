@@ -90,6 +90,14 @@ impl CompareArguments {
         if !(0.001..=100.0).contains(&self.scale()) {
             bail!("--scale {}: not between 0.001 and 100", self.scale());
         }
+        let mut names: Vec<&str> = self.extra.iter().map(|extra| extra.name.as_str()).collect();
+        for peer in self.peers() {
+            names.push(peer.name());
+        }
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("--extra {}: there is a server of that name", twice[0]);
+        }
         for extra in &self.extra {
             if !extra.address.ip().to_canonical().is_loopback() {
                 bail!("--extra {}: {} is not a loopback address", extra.name, extra.address);
@@ -105,9 +113,10 @@ impl CompareArguments {
         all.copied().collect()
     }
 
-    /// The servers to start.
+    /// The servers to start, each once.
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        if self.peers.is_empty() { Peer::ALL.to_vec() } else { self.peers.clone() }
+        let asked = |peer: &Peer| self.peers.is_empty() || self.peers.contains(peer);
+        Peer::ALL.into_iter().filter(asked).collect()
     }
 
     /// How often everything is measured.
@@ -175,6 +184,8 @@ mod tests {
         let names: Vec<_> = arguments.measures().iter().map(|measure| measure.name).collect();
         assert_eq!(names, ["handshake", "idle"]);
         assert_eq!(arguments.peers(), [Peer::Caddy]);
+        let twice = parse("compare --peers caddy,nginx,caddy").unwrap();
+        assert_eq!(twice.peers(), [Peer::Nginx, Peer::Caddy]);
         assert!(parse("compare --measures nothing").is_err());
     }
 
@@ -195,5 +206,7 @@ mod tests {
         assert!(parse("compare --extra x=127.0.0.1:8443=7").is_err(), "it needs the certificates");
         let far = parse("compare --extra x=192.0.2.1:8443=7 --pki p --backend-port 1").unwrap();
         assert!(far.check().is_err());
+        let twice = parse("compare --extra nginx=127.0.0.1:8443=7 --pki p --backend-port 1").unwrap();
+        assert!(twice.check().unwrap_err().to_string().contains("of that name"));
     }
 }

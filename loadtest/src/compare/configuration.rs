@@ -74,47 +74,50 @@ impl Configuration<'_> {
         self.place.certificates.server(self.setup.key)
     }
 
+    /// What stands in the place of the names of templates: what several have, and what one alone has.
     fn values(&self) -> Result<Vec<(&'static str, String)>> {
         let Self { setup, place, .. } = self;
-        let choose = |yes: &str, no: &str| (if setup.resumes { yes } else { no }).to_owned();
-        let newer = version(&self.found.version) >= vec![1, 25, 1];
-        let uring = if self.peer == Peer::PortcullisUring { "io_uring" } else { "epoll" };
-        let tickets = match self.peer {
-            Peer::Nginx if !setup.resumes => "off",
-            Peer::Nginx => "on",
-            _ => "",
-        };
-        let mut listen = String::new();
-        if !newer {
-            listen += " http2";
-        }
-        if setup.cores > 1 {
-            listen += " reuseport";
-        }
-        Ok(vec![
-            ("WORK", self.path(&self.directory)?.to_owned()),
+        let mut values = vec![
             ("SERVER", self.path(&self.server_files())?.to_owned()),
             ("ANCHOR", self.path(&place.certificates.anchor(self.peer))?.to_owned()),
             ("PORT", self.port.to_string()),
             ("BACKEND_PORT", place.backend_port.to_string()),
-            ("ADMIN_PORT", if self.peer.is_portcullis() { free_port()?.to_string() } else { String::new() }),
             ("CORES", setup.cores.to_string()),
-            ("CPUS", list(&place.cpus[..setup.cores])),
-            ("IO", uring.to_owned()),
-            ("LISTEN", listen),
-            ("HTTP2", if newer { "http2 on;" } else { "" }.to_owned()),
-            ("SESSION_TICKETS", tickets.to_owned()),
-            ("CACHE", choose("none", "off")),
-            ("TICKETS", choose("1", "0")),
-            (
-                "NO_TICKETS",
-                if self.peer == Peer::Haproxy {
-                    choose("", " no-tls-tickets")
-                } else {
-                    choose("false", "true")
-                },
-            ),
-        ])
+            ("TICKETS", if setup.resumes { "1" } else { "0" }.to_owned()),
+        ];
+        let choose =
+            |resumes: &str, otherwise: &str| (if setup.resumes { resumes } else { otherwise }).to_owned();
+        match self.peer {
+            Peer::Nginx => values.extend([
+                ("WORK", self.path(&self.directory)?.to_owned()),
+                ("SESSION_TICKETS", choose("on", "off")),
+                ("SESSION_CACHE", choose("none", "off")),
+                ("LISTEN", self.nginx_listen()),
+                ("HTTP2", if self.nginx_has_http2_on() { "http2 on;" } else { "" }.to_owned()),
+            ]),
+            Peer::Haproxy => values.push(("NO_TICKETS", choose("", " no-tls-tickets"))),
+            Peer::Envoy | Peer::Caddy => values.push(("NO_TICKETS", choose("false", "true"))),
+            Peer::PortcullisUring => values.extend(self.of_portcullis("io_uring")?),
+            Peer::PortcullisEpoll => values.extend(self.of_portcullis("epoll")?),
+        }
+        Ok(values)
+    }
+
+    fn of_portcullis(&self, io: &str) -> Result<[(&'static str, String); 3]> {
+        let cpus = list(&self.place.cpus[..self.setup.cores]);
+        Ok([("IO", io.to_owned()), ("CPUS", cpus), ("ADMIN_PORT", free_port()?.to_string())])
+    }
+
+    /// Since 1.25.1 HTTP/2 is a directive of its own, and the parameter of `listen` a warning.
+    fn nginx_has_http2_on(&self) -> bool {
+        version(&self.found.version) >= vec![1, 25, 1]
+    }
+
+    /// Parameters of `listen`. Workers that share a socket take turns unevenly.
+    fn nginx_listen(&self) -> String {
+        let http2 = if self.nginx_has_http2_on() { "" } else { " http2" };
+        let reuseport = if self.setup.cores > 1 { " reuseport" } else { "" };
+        format!("{http2}{reuseport}")
     }
 
     fn path<'p>(&self, path: &'p Path) -> Result<&'p str> {

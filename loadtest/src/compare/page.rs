@@ -61,7 +61,7 @@ fn medians(comparison: &Comparison) -> Table {
 fn section(comparison: &Comparison, measure: &MeasureReport) -> Result<Markup> {
     let base = measure.strongest(&comparison.servers);
     let (over, axis) = match base {
-        Some((name, median)) => (median, format!("times what {name} costs")),
+        Some((name, median)) => (median, format!("times that of {name}")),
         None => (1.0, format!("{}, {}", measure.figure, measure.unit)),
     };
     let results = measure.results.iter().enumerate();
@@ -133,7 +133,7 @@ mod tests {
             "420.0",
             "8.00",
             "0.50  (100 µs)",
-            "times what haproxy costs",
+            "times that of haproxy",
             "not resumed",
             "void: 2 of 3 failed",
             "50.0",

@@ -9,6 +9,7 @@ body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif
 h1{font-size:1.7rem;line-height:1.25;overflow-wrap:anywhere}h2{font-size:1.25rem;margin:2.6rem 0 .4rem}
 h3{font-size:1.05rem;margin:2rem 0 .2rem}p{margin:.4rem 0}.quiet{color:var(--quiet);font-size:.92rem}
 figure{margin:.6rem 0 0}svg{max-width:100%;height:auto;display:block}
+svg text{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 .scroll{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0 1rem;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{border-bottom:1px solid var(--grid);padding:.25rem .8rem .25rem 0;text-align:right;vertical-align:top}
 th:first-child,td:first-child{text-align:left;min-width:9rem}th{font-weight:600}td.words{text-align:left}

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::cache::Cache;
-use super::peer::Peer;
+use super::peer::{Package, Peer};
 use crate::compare::{Interrupt, Launch, ask};
 
 /// Longest wait for a server to say its version. Envoy takes a second on a busy machine.
@@ -68,6 +68,13 @@ impl Places {
         let said = said.with_context(|| format!("{}: it does not say what it is", found.program.display()));
         (found.version, found.tls) = said?;
         Ok(Some(found))
+    }
+
+    /// Whether the system has a server, and not the package that is taken where there is a choice. One that was named is the
+    /// choice.
+    pub(crate) fn has_a_weaker(&self, peer: Peer) -> bool {
+        let named = self.programs.iter().any(|(named, _)| *named == peer);
+        matches!(peer.package(), Package::Pypi(_)) && !named && self.cache.program(peer).is_none()
     }
 
     fn program(&self, peer: Peer) -> Result<Option<PathBuf>> {

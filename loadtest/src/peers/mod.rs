@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &PeersArguments) -> Result<ExitCode> {
     let find = |peer: Peer| places.find(peer, work.path(), &interrupt);
     if arguments.install {
         for peer in Peer::ALL {
-            if find(peer)?.is_none() {
+            if find(peer)?.is_none() || places.has_a_weaker(peer) {
                 install::install(peer, &places.cache).with_context(|| peer.package().to_string())?;
                 interrupt.check()?;
             }
