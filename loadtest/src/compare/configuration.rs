@@ -148,6 +148,71 @@ fn version(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::WorkDirectory;
+    use crate::compare::certificates::{Anchor, Certificates};
+    use crate::compare::measure::Measure;
+    use crate::compare::probe::Probe;
+
+    /// The files that a peer of a version is started with, as one text.
+    fn written(peer: Peer, version: &str, setup: Setup) -> String {
+        let work = WorkDirectory::make().unwrap();
+        let certificates = Certificates::in_directory(&work.path().join("pki"), Anchor::Root).unwrap();
+        let probe = Probe::new(&certificates).unwrap();
+        let place = Place {
+            work: work.path(),
+            certificates: &certificates,
+            probe: &probe,
+            backend_port: 18080,
+            cpus: &[4, 5],
+        };
+        let found = Found {
+            program: PathBuf::from("/x"),
+            libraries: None,
+            version: version.to_owned(),
+            tls: String::new(),
+        };
+        let directory = work.path().join("server");
+        fs::create_dir(&directory).unwrap();
+        let configuration = Configuration { peer, found: &found, setup, place: &place, port: 1, directory };
+        configuration.write(&mut Vec::new()).unwrap();
+        let files = fs::read_dir(&configuration.directory).unwrap().flatten();
+        files.map(|file| fs::read_to_string(file.path()).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_template_has_a_value_for_each_of_its_names() {
+        let plain = Measure::ALL[0].setup;
+        for peer in Peer::ALL {
+            for setup in [plain, Setup { resumes: true, ..plain }, Setup { reloads: true, cores: 2, ..plain }]
+            {
+                let text = written(peer, "1.22.1", setup);
+                assert!(text.contains("127.0.0.1") && text.contains("18080"), "{peer}: {text}");
+                assert!(text.contains("root.pem"), "{peer} requires the client's certificate");
+            }
+        }
+    }
+
+    #[test]
+    fn a_setup_is_what_the_server_is_told() {
+        let plain = Measure::ALL[0].setup;
+        let resumes = Setup { resumes: true, ..plain };
+        let two_cores = Setup { cores: 2, ..plain };
+        assert!(written(Peer::Nginx, "1.22.1", plain).contains("ssl http2;"));
+        assert!(written(Peer::Nginx, "1.31.3", two_cores).contains("ssl reuseport;\n        http2 on;"));
+        for (peer, without, with) in [
+            (Peer::Nginx, "ssl_session_tickets off;", "ssl_session_tickets on;"),
+            (Peer::Nginx, "NumTickets = 0", "NumTickets = 1"),
+            (Peer::Haproxy, "TLSv1.2 no-tls-tickets", "TLSv1.2\n"),
+            (Peer::Envoy, "stateless_session_resumption: true", "stateless_session_resumption: false"),
+            (Peer::Caddy, "{\"disabled\": true}", "{\"disabled\": false}"),
+        ] {
+            let (full, resumed) = (written(peer, "1", plain), written(peer, "1", resumes));
+            assert!(full.contains(without) && !full.contains(with), "{peer}: {full}");
+            assert!(resumed.contains(with) && !resumed.contains(without), "{peer}: {resumed}");
+        }
+        let portcullis = written(Peer::PortcullisEpoll, "1", two_cores);
+        assert!(portcullis.contains("shards = 2\ncpus = [4,5]\nio = \"epoll\""), "{portcullis}");
+    }
 
     #[test]
     fn a_name_without_a_value_is_an_error() {
