@@ -65,7 +65,8 @@ impl Outcome {
             ),
             Work::Throughput => {
                 let used_us = number("server_cpu_us_per_op").unwrap_or_default();
-                throughput(1e6 / figure, used_us, measure.setup.cores)
+                let load_busy = number("client_busy").unwrap_or_default();
+                throughput(1e6 / figure, used_us, measure.setup.cores, load_busy)
             }
             Work::Reload if reloads < RELOADS_MIN => Self::None(format!("over after {reloads} reloads")),
             Work::Request { bytes: Some(bytes), .. } if count("bytes_received") < bytes * asked.count => {
@@ -96,11 +97,12 @@ fn resumed(asked: Asked, handshakes: u64, resumed: u64, figure: f64) -> Outcome 
     Outcome::Figure(figure)
 }
 
-fn throughput(wall_us: f64, used_us: f64, cores: usize) -> Outcome {
+/// Either the load was the limit, or other work of the machine was, which both shares of time then tell.
+fn throughput(wall_us: f64, used_us: f64, cores: usize, load_busy: f64) -> Outcome {
     let busy = used_us / (wall_us * cores as f64);
     if busy < BUSY_MIN {
-        let percent = busy * 100.0;
-        return Outcome::None(format!("the load was the limit (the server was busy {percent:.0} %)"));
+        let [server, load] = [busy, load_busy].map(|share| share * 100.0);
+        return Outcome::None(format!("not at its limit (server busy {server:.0} %, load busy {load:.0} %)"));
     }
     Outcome::Figure(wall_us)
 }
@@ -155,9 +157,11 @@ mod tests {
 
     #[test]
     fn throughput_is_the_servers_only_when_it_was_busy() {
-        let report = |used: f64| json!({"rate_per_s": 10_000.0, "server_cpu_us_per_op": used});
+        let report =
+            |used: f64| json!({"rate_per_s": 10_000.0, "server_cpu_us_per_op": used, "client_busy": 0.97});
         assert_eq!(read("rate-1core", &report(95.0), 0), Outcome::Figure(100.0));
-        assert!(matches!(read("rate-1core", &report(80.0), 0), Outcome::None(_)));
+        let why = "not at its limit (server busy 80 %, load busy 97 %)";
+        assert_eq!(read("rate-1core", &report(80.0), 0), Outcome::None(why.to_owned()));
         assert!(matches!(read("rate-2cores", &report(95.0), 0), Outcome::None(_)));
         assert_eq!(read("rate-2cores", &report(190.0), 0), Outcome::Figure(100.0));
     }
