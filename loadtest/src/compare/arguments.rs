@@ -16,16 +16,16 @@ use crate::peers::{Peer, PlacesArguments};
 pub(crate) struct CompareArguments {
     #[command(flatten)]
     pub(crate) places: PlacesArguments,
-    /// What to measure
-    #[arg(long, value_enum, value_delimiter = ',', hide_possible_values = false)]
+    /// What to measure [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) measures: Vec<Measure>,
-    /// Servers to start; those that are not here are left out
+    /// Servers to start, of which those that are not here are left out [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) peers: Vec<Peer>,
-    /// How often everything is measured
+    /// How often everything is measured [default: 5]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: Option<u32>,
-    /// Multiplies how many operations each measurement has
+    /// Multiplies how many operations each measurement has [default: 1]
     #[arg(long)]
     pub(crate) scale: Option<f64>,
     /// One round of a twentieth of the operations: shows that everything works, and no figures to quote
