@@ -26,6 +26,12 @@ pub(crate) enum Command {
     Idle(IdleArguments),
     /// The server behind a gate: small answers or large ones over connections that are kept, and counts of both
     Backend(BackendArguments),
+    /// One HTML page of one or several results
+    Page(crate::page::PageArguments),
+    /// Servers that can be compared: which are here, and which packages bring the others
+    Peers(crate::peers::PeersArguments),
+    /// The same work for several servers, and what it costs them
+    Compare(crate::compare::CompareArguments),
 }
 
 /// How the result is written.

@@ -10,6 +10,7 @@ mod arguments;
 mod backend;
 mod chunked;
 mod client_config;
+mod compare;
 mod connection;
 mod deadline;
 mod driver;
@@ -17,6 +18,8 @@ mod failure;
 mod floor;
 mod latency;
 mod load;
+mod page;
+mod peers;
 mod plan;
 mod process;
 mod report;
@@ -48,6 +51,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Request(load) => print(&load::request::run(&load)?, load.session.format),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Page(arguments) => page::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     }
 }
 

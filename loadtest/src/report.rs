@@ -42,6 +42,11 @@ pub(crate) fn write(report: &impl Report, format: Format) -> Result<()> {
     io::stdout().write_all(text.as_bytes()).context("standard output")
 }
 
+/// Writes lines to standard output.
+pub(crate) fn write_rows(rows: &[Row]) -> Result<()> {
+    io::stdout().write_all(align(rows).as_bytes()).context("standard output")
+}
+
 fn align(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     rows.iter().map(|row| format!("{:width$}  {}\n", row.name, row.value)).collect()
