@@ -109,14 +109,61 @@ pub(crate) struct LoadArguments {
     #[command(flatten)]
     pub(crate) session: SessionArguments,
     /// Operations to measure, over all connections
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: u64,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "duration")]
+    pub(crate) count: Option<u64>,
+    /// Time to measure, as 30s or 5m: operations that begin in it
+    #[arg(long, conflicts_with = "count")]
+    pub(crate) duration: Option<String>,
+    /// Operations that begin in a second, whether or not earlier ones are over; their latency counts from when they were meant to
+    /// begin. Without it a connection begins its next operation when its last one is over
+    #[arg(long, value_parser = positive)]
+    pub(crate) rate: Option<f64>,
+    /// When those of a rate begin
+    #[arg(long, value_enum, default_value_t = ArrivalTimes::Constant, requires = "rate")]
+    pub(crate) arrivals: ArrivalTimes,
+    /// What random times are drawn from; the same seed gives the same times
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Connections at one time
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
     /// Operations done before the measurement, over all connections
     #[arg(long, default_value_t = 0)]
     pub(crate) warmup: u64,
+    /// Threads of the load; one for each of the cores if they are named
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Exact share of the handshakes that resume an earlier session
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub(crate) resume_ratio: f64,
+    /// Title of the result, for pages
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// File for the result in JSON, besides what is printed
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// File for the latencies second by second, as a log of HdrHistogram
+    #[arg(long)]
+    pub(crate) hlog: Option<PathBuf>,
+}
+
+/// When operations of a rate begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArrivalTimes {
+    /// At equal distances
+    Constant,
+    /// At random, independently of each other
+    Poisson,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (1e-3..=1e7).contains(number));
+    number.ok_or_else(|| "a number from 0.001 to 10000000".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a number from 0 to 1".to_owned())
 }
 
 /// Options of `idle`.
@@ -201,6 +248,9 @@ pub(crate) struct SessionArguments {
     /// Core to run on
     #[arg(long)]
     pub(crate) core: Option<usize>,
+    /// Cores to run on, with a thread for each
+    #[arg(long, value_delimiter = ',', conflicts_with = "core")]
+    pub(crate) cpus: Vec<usize>,
     /// Kernel interface
     #[arg(long, value_enum, default_value_t = Io::Auto)]
     pub(crate) io: Io,
@@ -216,6 +266,13 @@ pub(crate) struct SessionArguments {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+impl SessionArguments {
+    /// The cores to run on; none for any.
+    pub(crate) fn cores(&self) -> Vec<usize> {
+        self.core.map_or_else(|| self.cpus.clone(), |core| vec![core])
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +301,20 @@ mod tests {
         assert_eq!(load.session.cipher, [Cipher::Aes128Gcm, Cipher::Aes256Gcm]);
         assert_eq!(load.session.server_pid, [3, 4, 5]);
         assert_eq!(load.session.tls, Tls::V12);
-        assert_eq!((load.count, load.connections, load.session.expect_status), (3, 1, 200));
+        assert_eq!((load.count, load.connections, load.session.expect_status), (Some(3), 1, 200));
+    }
+
+    #[test]
+    fn a_load_has_one_end_and_numbers_in_range() {
+        let load = |more: &str| {
+            parse(&format!("loadtest handshake --target 127.0.0.1:1 --sni a --insecure {more}")).is_ok()
+        };
+        assert!(load("--count 1") && load("--duration 30s --rate 0.5 --arrivals poisson"));
+        assert!(!load("") && !load("--count 1 --duration 1s") && !load("--count 1 --arrivals poisson"));
+        for wrong in ["--rate 0", "--rate nan", "--resume-ratio 1.1", "--resume-ratio -1", "--threads 0"] {
+            assert!(!load(&format!("--count 1 {wrong}")), "{wrong}");
+        }
+        assert!(!load("--count 1 --core 1 --cpus 1,2") && load("--count 1 --cpus 1,2"));
     }
 
     #[test]

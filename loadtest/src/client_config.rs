@@ -16,9 +16,10 @@ use rustls::{
 };
 
 use crate::arguments::{Cipher, Kx, SessionArguments, Tls};
+use crate::tickets::Tickets;
 
-/// Reads the files that the arguments name. Nothing is resumed: every handshake is a full one.
-pub(crate) fn build(session: &SessionArguments) -> Result<Arc<ClientConfig>> {
+/// Reads the files that the arguments name. Sessions are kept where some shall be resumed.
+pub(crate) fn build(session: &SessionArguments, keeps_sessions: bool) -> Result<Arc<ClientConfig>> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = session.kx.iter().map(|kx| kx_group(*kx)).collect();
     let suites = provider.cipher_suites.clone();
@@ -37,7 +38,11 @@ pub(crate) fn build(session: &SessionArguments) -> Result<Arc<ClientConfig>> {
             .with_context(|| format!("{} with {}", cert.display(), key.display()))?,
         _ => builder.with_no_client_auth(),
     };
-    config.resumption = Resumption::disabled();
+    config.resumption = match keeps_sessions {
+        // Stateless tickets in TLS 1.2 too: sessions by their id are resumed nowhere that a fleet stands behind one address.
+        true => Resumption::store(Arc::new(Tickets::default())),
+        false => Resumption::disabled(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

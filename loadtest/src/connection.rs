@@ -15,6 +15,7 @@ use crate::answer::{Answer, AnswerReader};
 use crate::deadline::Deadline;
 use crate::failure::{Failure, Stage};
 use crate::plan::Plan;
+use crate::tickets;
 
 /// Bytes read at once: one TLS record of the largest size and its header.
 const INBOX_BYTES: usize = 16 * 1024 + 256;
@@ -52,9 +53,11 @@ impl Buffers {
 }
 
 impl Connection {
-    /// Connects and shakes hands. The client's last flight has been sent; in TLS 1.3 the server may still refuse it.
+    /// Connects and shakes hands; with `resumes`, offers a session to resume. The client's last flight has been sent; in TLS 1.3 the
+    /// server may still refuse it.
     pub(crate) async fn open(
         plan: &Plan,
+        resumes: bool,
         until: Instant,
         deadline: &Deadline,
         buffers: &mut Buffers,
@@ -69,7 +72,8 @@ impl Connection {
         let reset = linger { l_onoff: 1, l_linger: 0 };
         setsockopt(stream.as_raw_fd(), sockopt::Linger, &reset)
             .map_err(|errno| Failure::Connect(errno.into()))?;
-        let tls = ClientConnection::new(Arc::clone(&plan.config), plan.server_name.clone());
+        let hello = || ClientConnection::new(Arc::clone(&plan.config), plan.server_name.clone());
+        let tls = tickets::begin(resumes, hello);
         let mut connection = Self { stream, tls: tls.map_err(Failure::Tls)? };
         deadline.arm(connection.stream.as_raw_fd(), until);
         let result = connection.handshake(buffers).await;
@@ -95,7 +99,7 @@ impl Connection {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Tickets of TLS 1.3 that the server has sent so far. They are not used.
+    /// Tickets of TLS 1.3 that the server has sent so far.
     pub(crate) fn tickets_received(&self) -> u64 {
         self.tls.tls13_tickets_received().into()
     }

@@ -30,9 +30,12 @@ impl fmt::Display for Driver {
     }
 }
 
-/// Pins this thread to a core.
-pub(crate) fn pin(core: usize) -> Result<()> {
-    monoio::utils::bind_to_cpu_set([core]).with_context(|| format!("core {core}"))
+/// Pins this thread, and those that it starts, to cores; to none in particular where none is named.
+pub(crate) fn pin(cores: &[usize]) -> Result<()> {
+    if cores.is_empty() {
+        return Ok(());
+    }
+    monoio::utils::bind_to_cpu_set(cores.iter().copied()).with_context(|| format!("cores {cores:?}"))
 }
 
 /// Raises the limit of open descriptors to what the system allows this process, and says how many that are.

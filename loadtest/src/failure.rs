@@ -56,6 +56,9 @@ pub(crate) enum Failure {
     /// The server announced that it closes a connection that was to be held.
     #[error("connection: close")]
     Closes,
+    /// Its time was over before anybody was free to begin it: an open loop does not wait for the server.
+    #[error("not started")]
+    NotStarted,
     /// Every connection had failed before this operation could begin.
     #[error("no connection left")]
     NoConnectionLeft,

@@ -41,7 +41,7 @@ pub(crate) struct FloorReport {
 /// Measures on the core asked for.
 pub(crate) fn measure(arguments: &FloorArguments) -> Result<FloorReport> {
     if let Some(core) = arguments.core {
-        driver::pin(core)?;
+        driver::pin(&[core])?;
     }
     let random = SystemRandom::new();
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;

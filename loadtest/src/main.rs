@@ -25,6 +25,7 @@ mod process;
 mod report;
 mod server_cpu;
 mod tally;
+mod tickets;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command, Format};
+use crate::load::Kind;
 use crate::report::Report;
 
 fn main() -> ExitCode {
@@ -47,8 +49,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Floor(floor) => print(&floor::measure(&floor)?, floor.format),
-        Command::Handshake(load) => print(&load::handshake::run(&load)?, load.session.format),
-        Command::Request(load) => print(&load::request::run(&load)?, load.session.format),
+        Command::Handshake(load) => print(&load::crew::run(Kind::Handshake, &load)?, load.session.format),
+        Command::Request(load) => print(&load::crew::run(Kind::Request, &load)?, load.session.format),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Page(arguments) => page::run(&arguments),

@@ -18,7 +18,7 @@ const DURATION_S_MAX: f64 = 86_400.0;
 const DESCRIPTORS_SPARE: u64 = 64;
 
 /// How one operation is done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// Where to connect.
     pub(crate) target: SocketAddr,
@@ -35,8 +35,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Checks the arguments, reads the files they name, and readies this thread for `connections` connections.
-    pub(crate) fn prepare(session: &SessionArguments, connections: u32) -> Result<Self> {
+    /// Checks the arguments, reads the files they name, and readies this process for `connections` connections. Sessions are kept
+    /// where some shall be resumed.
+    pub(crate) fn prepare(
+        session: &SessionArguments,
+        connections: u32,
+        keeps_sessions: bool,
+    ) -> Result<Self> {
         let target = resolve(&session.target)?;
         if !target.ip().to_canonical().is_loopback() && !session.allow_remote {
             bail!("{target} is not a loopback address; --allow-remote permits it");
@@ -46,7 +51,7 @@ impl Plan {
         let plan = Self {
             target,
             server_name,
-            config: client_config::build(session)?,
+            config: client_config::build(session, keeps_sessions)?,
             request: request(&session.path, &session.sni)?,
             expect_status: session.expect_status,
             timeout: seconds("--timeout-s", session.timeout_s)?,
@@ -54,9 +59,7 @@ impl Plan {
         if plan.timeout.is_zero() {
             bail!("--timeout-s must be more than 0");
         }
-        if let Some(core) = session.core {
-            driver::pin(core)?;
-        }
+        driver::pin(&session.cores())?;
         let descriptors = driver::raise_descriptor_limit()?;
         if u64::from(connections) + DESCRIPTORS_SPARE > descriptors {
             bail!("{connections} connections do not fit into the limit of {descriptors} open files");
@@ -71,6 +74,15 @@ pub(crate) fn seconds(option: &str, value: f64) -> Result<Duration> {
         bail!("{option} {value}: not between 0 and {DURATION_S_MAX} seconds");
     }
     Ok(Duration::from_secs_f64(value))
+}
+
+/// Reads a duration with its unit.
+pub(crate) fn duration(option: &str, text: &str) -> Result<Duration> {
+    let duration = humantime::parse_duration(text).with_context(|| format!("{option} {text}"))?;
+    if duration.is_zero() || duration.as_secs_f64() > DURATION_S_MAX {
+        bail!("{option} {text}: not between 0 and {DURATION_S_MAX} seconds");
+    }
+    Ok(duration)
 }
 
 fn resolve(target: &str) -> Result<SocketAddr> {
@@ -103,6 +115,14 @@ mod tests {
         assert_eq!(seconds("--timeout-s", 0.25).unwrap(), Duration::from_millis(250));
         for value in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
             assert!(seconds("--timeout-s", value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("--duration", "1m 30s").unwrap(), Duration::from_secs(90));
+        for text in ["", "30", "0s", "2days", "-1s"] {
+            assert!(duration("--duration", text).is_err(), "{text}");
         }
     }
 

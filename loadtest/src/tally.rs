@@ -23,10 +23,44 @@ pub(crate) struct Tally {
     pub(crate) tickets_received: u64,
     pub(crate) reconnects: u64,
     pub(crate) bytes_received: u64,
+    /// Handshakes that were to resume a session.
+    pub(crate) resumption_wanted: u64,
+    /// Handshakes of which this is not what came about.
+    pub(crate) resumption_missed: u64,
+    /// Of what ended in seconds that are over.
     pub(crate) latency: Latency,
+    /// By how much operations began later than they were meant to.
+    pub(crate) lateness: Latency,
+    /// The second that is under way.
+    second: Second,
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) causes: Causes,
     pub(crate) agreement: Agreement,
+}
+
+/// What ended in one second.
+#[derive(Debug)]
+pub(crate) struct Second {
+    /// Operations that ended with an answer.
+    pub(crate) completed: u64,
+    /// Operations that failed.
+    pub(crate) failed: u64,
+    /// Latencies of those with an answer.
+    pub(crate) latency: Latency,
+}
+
+impl Second {
+    /// Nothing yet.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { completed: 0, failed: 0, latency: Latency::new()? })
+    }
+
+    /// Takes over what another thread counted in the same second.
+    pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.latency.add(&other.latency)
+    }
 }
 
 /// What the handshakes agreed on.
@@ -54,17 +88,23 @@ impl Tally {
             tickets_received: 0,
             reconnects: 0,
             bytes_received: 0,
+            resumption_wanted: 0,
+            resumption_missed: 0,
             latency: Latency::new()?,
+            lateness: Latency::new()?,
+            second: Second::new()?,
             statuses: BTreeMap::new(),
             causes: Causes::default(),
             agreement: Agreement::None,
         })
     }
 
-    /// A handshake is complete.
-    pub(crate) fn handshaken(&mut self, connection: &Connection) {
+    /// A handshake is complete that was to resume a session, or not to.
+    pub(crate) fn handshaken(&mut self, connection: &Connection, resumes: bool) {
         self.handshakes += 1;
         self.resumed += u64::from(connection.resumed());
+        self.resumption_wanted += u64::from(resumes);
+        self.resumption_missed += u64::from(connection.resumed() != resumes);
         let Some(negotiated) = connection.negotiated() else { return };
         self.agreement = self.agreement.and(Agreement::Same(negotiated));
     }
@@ -78,13 +118,47 @@ impl Tally {
         }
         *self.statuses.entry(answer.status).or_default() += 1;
         self.bytes_received += answer.bytes;
-        self.latency.record(latency);
+        self.second.completed += 1;
+        self.second.latency.record(latency);
     }
 
     /// `times` operations ended without an answer.
     pub(crate) fn failed(&mut self, failure: &Failure, times: u64) {
         self.failed += times;
+        self.second.failed += times;
         self.causes.add(failure, times);
+    }
+
+    /// Ends the second that is under way, and gives it out.
+    pub(crate) fn end_second(&mut self) -> Result<Second> {
+        let second = std::mem::replace(&mut self.second, Second::new()?);
+        self.latency.add(&second.latency)?;
+        Ok(second)
+    }
+
+    /// Takes over what another thread counted.
+    pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
+        for (own, more) in [
+            (&mut self.completed, other.completed),
+            (&mut self.unexpected_status, other.unexpected_status),
+            (&mut self.failed, other.failed),
+            (&mut self.handshakes, other.handshakes),
+            (&mut self.resumed, other.resumed),
+            (&mut self.resumption_wanted, other.resumption_wanted),
+            (&mut self.resumption_missed, other.resumption_missed),
+            (&mut self.tickets_received, other.tickets_received),
+            (&mut self.reconnects, other.reconnects),
+            (&mut self.bytes_received, other.bytes_received),
+        ] {
+            *own += more;
+        }
+        for (status, times) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += times;
+        }
+        self.causes.merge(&other.causes);
+        self.agreement = self.agreement.and(other.agreement);
+        self.latency.add(&other.latency)?;
+        self.lateness.add(&other.lateness)
     }
 
     /// Operations that ended, however they did.

@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &BackendArguments) -> Result<()> {
         bail!("--require-field {field:?}: not the name of a field");
     }
     if let Some(core) = arguments.core {
-        driver::pin(core)?;
+        driver::pin(&[core])?;
     }
     driver::raise_descriptor_limit()?;
     let backend = Rc::new(Backend { required_field: arguments.require_field.clone(), ..Backend::default() });

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<ExitCode> {
         fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
     // This program waits most of the time; what it does is not to be done on the servers' core.
-    driver::pin(arguments.load_cpu[0])?;
+    driver::pin(&arguments.load_cpu[..1])?;
     driver::raise_descriptor_limit()?;
     let comparison = compare(arguments, &contenders, &work, &interrupt)?;
     if let Some(complaint) = comparison.complaint() {

@@ -1,62 +1,55 @@
 //! `loadtest handshake`: every operation is a connection of its own.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::Result;
+use crate::failure::Failure;
 
-use crate::arguments::LoadArguments;
-use crate::deadline::Watchdog;
-use crate::driver::{self, Driver};
-use crate::plan::Plan;
-use crate::tally::Tally;
-
-use super::interval::Interval;
-use super::load_report::LoadReport;
+use super::join;
+use super::schedule::Schedule;
 use super::worker::Worker;
-use super::{Budget, SharedTally, join};
 
-/// Runs to the end of the count.
-pub(crate) fn run(arguments: &LoadArguments) -> Result<LoadReport> {
-    let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections)?);
-    driver::run(arguments.session.io, |driver| measure(arguments, plan, driver))
-}
-
-async fn measure(arguments: &LoadArguments, plan: Rc<Plan>, driver: Driver) -> Result<LoadReport> {
-    let watchdog = Watchdog::start();
-    let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
-    let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
-    let mut workers: Vec<_> =
-        (0..arguments.connections).map(|_| Worker::new(&plan, &watchdog, &warmup)).collect();
-    workers = spend(workers, arguments.warmup).await;
-    for worker in &mut workers {
-        worker.tally = SharedTally::clone(&tally);
-    }
-    let interval = Interval::begin(&arguments.session.server_pid).await?;
-    drop(spend(workers, arguments.count).await);
-    let measured = interval.end().await?;
-    let tallies = [&*warmup.borrow(), &*tally.borrow()];
-    Ok(LoadReport::new("handshake", arguments, &plan, driver, measured, tallies))
-}
-
-/// Lets the workers do `count` operations, and returns them.
-async fn spend(workers: Vec<Worker>, count: u64) -> Vec<Worker> {
-    let budget = Budget::new(count);
-    let tasks = workers.into_iter().map(|worker| monoio::spawn(work(worker, budget.clone()))).collect();
-    join(tasks).await
-}
-
-async fn work(mut worker: Worker, budget: Budget) -> Worker {
-    while budget.take() {
+/// A full handshake with one GET by each worker, so that there are sessions to resume.
+pub(super) async fn prime(workers: Vec<Worker>) -> Vec<Worker> {
+    let prime = async |mut worker: Worker| {
         let start = Instant::now();
         let until = worker.until(start);
-        let (result, connection) = match worker.open(until).await {
-            Ok(mut connection) => (worker.get(&mut connection, until).await, Some(connection)),
-            Err(failure) => (Err(failure), None),
-        };
-        worker.count(&result, start);
-        drop(connection);
+        let opened = worker.open_full(until).await;
+        exchange(&mut worker, opened, start).await;
+        worker
+    };
+    join(workers.into_iter().map(|worker| monoio::spawn(prime(worker))).collect()).await
+}
+
+/// Lets the workers do what is scheduled, and returns them.
+pub(super) async fn spend(workers: Vec<Worker>, schedule: &Schedule) -> Vec<Worker> {
+    let tasks = workers.into_iter().map(|worker| monoio::spawn(work(worker, schedule.clone())));
+    join(tasks.collect()).await
+}
+
+async fn work(mut worker: Worker, schedule: Schedule) -> Worker {
+    while let Some(start) = schedule.next().await {
+        if worker.begins(start) {
+            let until = worker.until(start);
+            let opened = worker.open(until).await;
+            exchange(&mut worker, opened, start).await;
+        }
     }
     worker
+}
+
+/// The GET on a connection, if there is one, and the end of both.
+async fn exchange(
+    worker: &mut Worker,
+    opened: Result<crate::connection::Connection, Failure>,
+    start: Instant,
+) {
+    let (result, connection) = match opened {
+        Ok(mut connection) => {
+            let until = worker.until(start);
+            (worker.get(&mut connection, until).await, Some(connection))
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    worker.count(&result, start);
+    drop(connection);
 }

@@ -19,9 +19,11 @@ use crate::plan::{self, Plan};
 use crate::process;
 use crate::report::{Report, Row, figure, row};
 use crate::tally::Tally;
+use crate::tickets::Share;
 
+use super::schedule::{End, Schedule};
 use super::worker::Worker;
-use super::{Budget, SharedTally, join};
+use super::{SharedTally, join};
 
 /// Connections that are opened at one time. A server that keeps what its busiest moment needed should not be charged for
 /// thousands of handshakes at once.
@@ -80,7 +82,7 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
             "--hold-s is shorter than --settle-s: the server's memory would be read after the connections are gone"
         );
     }
-    let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections)?);
+    let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections, false)?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }
 
@@ -95,10 +97,11 @@ async fn measure(
     let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let open = async |count: u64, tally: &SharedTally| {
-        let budget = Budget::new(count);
+        let schedule = Schedule::closed(End::Count(count));
+        let none_resumes = Rc::new(Cell::new(Share::new(0.0)));
         let openers = (0..OPENERS).map(|_| {
-            let worker = Worker::new(&plan, &watchdog, tally);
-            monoio::spawn(open_all(worker, budget.clone(), !arguments.no_request))
+            let worker = Worker::new(&plan, &watchdog, &none_resumes, tally);
+            monoio::spawn(open_all(worker, schedule.clone(), !arguments.no_request))
         });
         join(openers.collect()).await.into_iter().flatten().collect::<Vec<Connection>>()
     };
@@ -117,10 +120,9 @@ async fn measure(
     Ok(IdleReport::new(arguments, &plan, driver, tallies, &held, opened, [before_bytes, during_bytes]))
 }
 
-async fn open_all(mut worker: Worker, budget: Budget, with_request: bool) -> Vec<Connection> {
+async fn open_all(mut worker: Worker, schedule: Schedule, with_request: bool) -> Vec<Connection> {
     let mut opened = Vec::new();
-    while budget.take() {
-        let start = Instant::now();
+    while let Some(start) = schedule.next().await {
         match open_one(&mut worker, start, with_request).await {
             Ok(connection) => opened.push(connection),
             Err(failure) => worker.tally.borrow_mut().failed(&failure, 1),

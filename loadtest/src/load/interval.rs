@@ -33,8 +33,8 @@ pub(crate) struct Measured {
 
 impl Interval {
     /// Lets the server settle, and begins.
-    pub(crate) async fn begin(server_pids: &[u32]) -> Result<Self> {
-        monoio::time::sleep(SETTLE).await;
+    pub(crate) fn begin(server_pids: &[u32]) -> Result<Self> {
+        std::thread::sleep(SETTLE);
         let server = match server_pids {
             [] => None,
             pids => Some(CpuReading::take(pids).context("--server-pid")?),
@@ -42,11 +42,16 @@ impl Interval {
         Ok(Self { server_pids: server_pids.to_vec(), server, client: process_cpu()?, start: Instant::now() })
     }
 
-    /// Ends, and lets the server settle before its CPU time is read.
-    pub(crate) async fn end(self) -> Result<Measured> {
-        let elapsed = self.start.elapsed();
+    /// When it began.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// The last operation has ended. Lets the server settle before its CPU time is read.
+    pub(crate) fn end(self, ended: Instant) -> Result<Measured> {
+        let elapsed = ended.saturating_duration_since(self.start);
         let client = process_cpu()?.saturating_sub(self.client);
-        monoio::time::sleep(SETTLE).await;
+        std::thread::sleep(SETTLE);
         let server = match &self.server {
             None => None,
             Some(before) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::arguments::LoadArguments;
+use crate::arguments::{ArrivalTimes, LoadArguments};
 use crate::driver::Driver;
 use crate::latency::LatencySummary;
 use crate::plan::Plan;
@@ -15,7 +15,12 @@ use crate::report::{Report, Row, figure, row};
 use crate::server_cpu::CpuSource;
 use crate::tally::Tally;
 
+use super::Kind;
 use super::interval::Measured;
+use super::seconds::{SecondFigures, Seconds};
+
+/// The share of its cores' time past which this program may be slower than the server.
+const BUSY_MAX: f64 = 0.95;
 
 /// What was asked, and what came of it.
 #[derive(Debug, Serialize)]
@@ -25,12 +30,20 @@ pub(crate) struct LoadReport {
     sni: String,
     path: String,
     client_certificate: Option<PathBuf>,
-    count: u64,
+    title: Option<String>,
+    count: Option<u64>,
+    duration: Option<String>,
+    rate: Option<f64>,
+    arrivals: Option<String>,
+    seed: Option<u64>,
+    resume_ratio: f64,
+    threads: usize,
     connections: u32,
     warmup: u64,
     expect_status: u16,
     timeout_s: f64,
     core: Option<usize>,
+    cpus: Vec<usize>,
     io: String,
     tls_offered: String,
     kx_offered: Vec<String>,
@@ -40,12 +53,18 @@ pub(crate) struct LoadReport {
     warmup_failed: u64,
     handshakes: u64,
     resumed: u64,
+    resumption_wanted: u64,
+    resumption_missed: u64,
     tickets_received: u64,
     reconnects: u64,
     elapsed_s: f64,
     rate_per_s: f64,
     #[serde(flatten)]
     latency: LatencySummary,
+    late_p99_us: Option<f64>,
+    late_max_us: Option<f64>,
+    percentiles: Vec<(f64, f64)>,
+    series: Vec<SecondFigures>,
     server_pids: Vec<u32>,
     server_cpu_us_per_op: Option<f64>,
     server_cpu_source: Option<CpuSource>,
@@ -59,36 +78,49 @@ pub(crate) struct LoadReport {
     failures: BTreeMap<String, u64>,
 }
 
+/// A run that is over.
+pub(super) struct Ran<'a> {
+    pub(super) kind: Kind,
+    pub(super) driver: Driver,
+    pub(super) measured: Measured,
+    pub(super) warmup: &'a Tally,
+    pub(super) tally: &'a Tally,
+    pub(super) seconds: &'a Seconds,
+}
+
 impl LoadReport {
-    /// Puts the result together from the tallies of the warm-up and of the measurement.
-    pub(crate) fn new(
-        command: &'static str,
-        arguments: &LoadArguments,
-        plan: &Plan,
-        driver: Driver,
-        measured: Measured,
-        [warmup, tally]: [&Tally; 2],
-    ) -> Self {
-        let session = &arguments.session;
+    /// Puts the result together.
+    pub(super) fn new(arguments: &LoadArguments, plan: &Plan, threads: usize, ran: &Ran<'_>) -> Self {
+        let (session, Ran { measured, warmup, tally, .. }) = (&arguments.session, ran);
         let operations = tally.operations().max(1) as f64;
         let elapsed_s = measured.elapsed.as_secs_f64();
         let client_s = measured.client.as_secs_f64();
         let mut failures = tally.causes.clone();
         failures.merge(&warmup.causes);
         let [tls_version, cipher_suite, key_exchange] = warmup.agreement.and(tally.agreement).names();
+        let is_open = arguments.rate.is_some();
+        let late = |quantile| tally.lateness.quantile_us(quantile).filter(|_| is_open);
         Self {
-            command,
+            command: ran.kind.as_str(),
             target: plan.target,
             sni: session.sni.clone(),
             path: session.path.clone(),
             client_certificate: session.cert.clone(),
+            title: arguments.title.clone(),
             count: arguments.count,
+            duration: arguments.duration.clone(),
+            rate: arguments.rate,
+            arrivals: is_open.then(|| option_name(&arguments.arrivals)),
+            seed: (arguments.arrivals == ArrivalTimes::Poisson).then_some(arguments.seed),
+            resume_ratio: arguments.resume_ratio,
+            threads,
             connections: arguments.connections,
             warmup: arguments.warmup,
             expect_status: session.expect_status,
             timeout_s: session.timeout_s,
             core: session.core,
-            io: driver.to_string(),
+            cpus: session.cpus.clone(),
+            io: ran.driver.to_string(),
             tls_offered: option_name(&session.tls),
             kx_offered: session.kx.iter().map(option_name).collect(),
             completed: tally.completed,
@@ -97,16 +129,22 @@ impl LoadReport {
             warmup_failed: warmup.failed,
             handshakes: warmup.handshakes + tally.handshakes,
             resumed: warmup.resumed + tally.resumed,
+            resumption_wanted: tally.resumption_wanted,
+            resumption_missed: tally.resumption_missed,
             tickets_received: warmup.tickets_received + tally.tickets_received,
             reconnects: tally.reconnects,
             elapsed_s,
             rate_per_s: tally.completed as f64 / elapsed_s,
             latency: tally.latency.summary(),
+            late_p99_us: late(0.99),
+            late_max_us: late(1.0),
+            percentiles: tally.latency.percentiles(),
+            series: ran.seconds.figures(elapsed_s),
             server_pids: session.server_pid.clone(),
             server_cpu_us_per_op: measured.server.map(|used| used.ns as f64 / 1000.0 / operations),
             server_cpu_source: measured.server.map(|used| used.source),
             client_cpu_us_per_op: client_s * 1e6 / operations,
-            client_busy: client_s / elapsed_s,
+            client_busy: client_s / elapsed_s / threads as f64,
             bytes_received: tally.bytes_received,
             tls_version,
             cipher_suite,
@@ -114,6 +152,11 @@ impl LoadReport {
             statuses: tally.statuses.clone(),
             failures: failures.into_counts(),
         }
+    }
+
+    /// Whether this program may have been slower than the server.
+    fn was_the_limit(&self) -> bool {
+        self.client_busy >= BUSY_MAX
     }
 }
 
@@ -124,13 +167,20 @@ fn option_name(value: &impl ValueEnum) -> String {
 
 impl Report for LoadReport {
     fn complaint(&self) -> Option<String> {
-        if self.failed + self.unexpected_status + self.warmup_failed == 0 {
+        if self.failed + self.unexpected_status + self.warmup_failed + self.resumption_missed == 0 {
             return None;
         }
+        let operations = self.completed + self.unexpected_status + self.failed;
         let mut complaint = format!(
-            "{} of {} failed, {} had an unexpected status, {} failed in the warm-up",
-            self.failed, self.count, self.unexpected_status, self.warmup_failed
+            "{} of {operations} failed, {} had an unexpected status, {} failed in the warm-up",
+            self.failed, self.unexpected_status, self.warmup_failed
         );
+        if self.resumption_missed > 0 {
+            complaint += &format!(
+                "; {} handshakes resumed a session that should not, or did not that should",
+                self.resumption_missed
+            );
+        }
         for (cause, times) in &self.failures {
             complaint += &format!("\n  {times} x {cause}");
         }
@@ -150,11 +200,12 @@ impl Report for LoadReport {
             row("TLS", text(&self.tls_version)),
             row("cipher suite", text(&self.cipher_suite)),
             row("key exchange", text(&self.key_exchange)),
-            row("completed", format!("{} of {}", self.completed, self.count)),
+            row("completed", self.completed),
             row("failed", self.failed),
             row("unexpected status", self.unexpected_status),
             row("failed in the warm-up", self.warmup_failed),
             row("handshakes", format!("{}, {} resumed", self.handshakes, self.resumed)),
+            row("resumption missed", self.resumption_missed),
             row("tickets received", self.tickets_received),
             row("reconnects", self.reconnects),
             row("elapsed", format!("{:.3} s", self.elapsed_s)),
@@ -170,6 +221,12 @@ impl Report for LoadReport {
             row("client busy", format!("{:.0} %", self.client_busy * 100.0)),
             row("received", format!("{} bytes", self.bytes_received)),
         ];
+        if self.rate.is_some() {
+            rows.push(figure("began late by, p99", self.late_p99_us, "us"));
+        }
+        if self.was_the_limit() {
+            rows.push(row("note", "this program had no time left: the server may be able to do more"));
+        }
         if self.server_cpu_source == Some(CpuSource::Stat) {
             rows.push(row("note", "server CPU is exact to ticks of 10 ms only"));
         }

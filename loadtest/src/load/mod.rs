@@ -1,14 +1,21 @@
 //! The kinds of load.
 
-pub(crate) mod handshake;
+pub(crate) mod crew;
 pub(crate) mod idle;
-pub(crate) mod request;
 
+mod handshake;
 mod interval;
+mod live;
 mod load_report;
+mod pacer;
+mod request;
+mod result_files;
+mod schedule;
+mod seconds;
+mod thread;
 mod worker;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use monoio::task::JoinHandle;
@@ -18,26 +25,22 @@ use crate::tally::Tally;
 /// A tally that the workers of one thread share. It is never borrowed across an await.
 type SharedTally = Rc<RefCell<Tally>>;
 
-/// Operations that are still to be done, shared by the workers of one thread.
-#[derive(Clone, Debug)]
-struct Budget {
-    left: Rc<Cell<u64>>,
+/// What an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A connection of its own, with a handshake and one GET.
+    Handshake,
+    /// A GET on a connection that is kept.
+    Request,
 }
 
-impl Budget {
-    fn new(count: u64) -> Self {
-        Self { left: Rc::new(Cell::new(count)) }
-    }
-
-    /// Takes one operation, if there is one.
-    fn take(&self) -> bool {
-        let left = self.left.get();
-        self.left.set(left.saturating_sub(1));
-        left > 0
-    }
-
-    fn left(&self) -> u64 {
-        self.left.get()
+impl Kind {
+    /// The name of the command.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Request => "request",
+        }
     }
 }
 

@@ -1,85 +1,50 @@
 //! `loadtest request`: operations over connections that are kept open.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::Result;
-
 use crate::answer::Answer;
-use crate::arguments::LoadArguments;
 use crate::connection::Connection;
-use crate::deadline::Watchdog;
-use crate::driver::{self, Driver};
 use crate::failure::Failure;
-use crate::plan::Plan;
-use crate::tally::Tally;
 
-use super::interval::Interval;
-use super::load_report::LoadReport;
+use super::join;
+use super::schedule::Schedule;
 use super::worker::Worker;
-use super::{Budget, SharedTally, join};
 
 /// A client and the connection it keeps.
-struct Client {
-    worker: Worker,
+pub(super) struct Client {
+    pub(super) worker: Worker,
     /// None once the server has ended it with an answer that said so; the next request opens another.
     connection: Option<Box<Connection>>,
 }
 
-/// Runs to the end of the count.
-pub(crate) fn run(arguments: &LoadArguments) -> Result<LoadReport> {
-    let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections)?);
-    driver::run(arguments.session.io, |driver| measure(arguments, plan, driver))
-}
-
-async fn measure(arguments: &LoadArguments, plan: Rc<Plan>, driver: Driver) -> Result<LoadReport> {
-    let watchdog = Watchdog::start();
-    let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
-    let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
-    let openings = (0..arguments.connections)
-        .map(|_| monoio::spawn(open(Worker::new(&plan, &watchdog, &warmup))))
-        .collect();
-    let opened: Vec<Client> = join(openings).await.into_iter().flatten().collect();
-    let mut clients = spend(opened, &Budget::new(arguments.warmup)).await;
-    for client in &mut clients {
-        client.worker.tally = SharedTally::clone(&tally);
-    }
-    let interval = Interval::begin(&arguments.session.server_pid).await?;
-    let budget = Budget::new(arguments.count);
-    let clients = spend(clients, &budget).await;
-    let measured = interval.end().await?;
-    drop(clients);
-    // A client whose connection broke is out. What nobody was left to do has not been done.
-    tally.borrow_mut().failed(&Failure::NoConnectionLeft, budget.left());
-    let tallies = [&*warmup.borrow(), &*tally.borrow()];
-    Ok(LoadReport::new("request", arguments, &plan, driver, measured, tallies))
-}
-
-/// Opens a connection and does one GET, after which the server has nothing of the handshake left to do.
-async fn open(mut worker: Worker) -> Option<Client> {
-    let start = Instant::now();
-    match worker.open(worker.until(start)).await {
-        Ok(connection) => {
-            let mut client = Client { worker, connection: Some(Box::new(connection)) };
-            client.request().await.then_some(client)
+/// Opens a connection for each worker and does one GET, after which the server has nothing of the handshake left to do.
+pub(super) async fn open(workers: Vec<Worker>) -> Vec<Client> {
+    let open = async |mut worker: Worker| {
+        let start = Instant::now();
+        match worker.open(worker.until(start)).await {
+            Ok(connection) => {
+                let mut client = Client { worker, connection: Some(Box::new(connection)) };
+                client.request(start).await.then_some(client)
+            }
+            Err(failure) => {
+                worker.count(&Err(failure), start);
+                None
+            }
         }
-        Err(failure) => {
-            worker.count(&Err(failure), start);
-            None
-        }
-    }
+    };
+    let opened = join(workers.into_iter().map(|worker| monoio::spawn(open(worker))).collect()).await;
+    opened.into_iter().flatten().collect()
 }
 
-/// Lets the clients spend the budget, and returns those whose connection did not break.
-async fn spend(clients: Vec<Client>, budget: &Budget) -> Vec<Client> {
-    let tasks = clients.into_iter().map(|client| monoio::spawn(work(client, budget.clone()))).collect();
-    join(tasks).await.into_iter().flatten().collect()
+/// Lets the clients do what is scheduled, and returns those whose connection did not break.
+pub(super) async fn spend(clients: Vec<Client>, schedule: &Schedule) -> Vec<Client> {
+    let tasks = clients.into_iter().map(|client| monoio::spawn(work(client, schedule.clone())));
+    join(tasks.collect()).await.into_iter().flatten().collect()
 }
 
-async fn work(mut client: Client, budget: Budget) -> Option<Client> {
-    while budget.take() {
-        if !client.request().await {
+async fn work(mut client: Client, schedule: Schedule) -> Option<Client> {
+    while let Some(start) = schedule.next().await {
+        if client.worker.begins(start) && !client.request(start).await {
             return None;
         }
     }
@@ -88,8 +53,7 @@ async fn work(mut client: Client, budget: Budget) -> Option<Client> {
 
 impl Client {
     /// One request, counted. Returns false when it failed, after which the connection is of no use.
-    async fn request(&mut self) -> bool {
-        let start = Instant::now();
+    async fn request(&mut self, start: Instant) -> bool {
         let result = self.exchange(self.worker.until(start)).await;
         if result.as_ref().is_ok_and(|answer| answer.closes) {
             self.connection = None;

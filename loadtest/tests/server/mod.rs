@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// What the server does with each connection.
@@ -34,6 +34,35 @@ pub(crate) enum Behaviour {
     Silent,
     /// Shakes hands, reads the request, and never answers.
     NoAnswer,
+    /// Answers, but in every period stands still for the last part of it.
+    Stall(&'static str, Stalls),
+}
+
+/// When a server stands still.
+#[derive(Clone, Copy)]
+pub(crate) struct Stalls {
+    pub(crate) since: Instant,
+    pub(crate) period: Duration,
+    pub(crate) stall: Duration,
+}
+
+impl Stalls {
+    /// Waits until it does not.
+    fn wait(self) {
+        let into = Duration::from_nanos(
+            u64::try_from(self.since.elapsed().as_nanos() % self.period.as_nanos()).unwrap(),
+        );
+        if into >= self.period - self.stall {
+            thread::sleep(self.period - into);
+        }
+    }
+}
+
+/// What the server counts by itself.
+#[derive(Default)]
+pub(crate) struct Handshakes {
+    pub(crate) full: AtomicU64,
+    pub(crate) resumed: AtomicU64,
 }
 
 /// An answer with the expected status.
@@ -43,6 +72,7 @@ pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) accepted: Arc<AtomicU64>,
+    pub(crate) handshakes: Arc<Handshakes>,
     directory: PathBuf,
 }
 
@@ -56,24 +86,39 @@ pub(crate) struct Outcome {
 impl Server {
     /// Starts a server that requires a client certificate.
     pub(crate) fn start(behaviour: Behaviour) -> Self {
+        Self::start_with(behaviour, |_| {})
+    }
+
+    /// As [`start`](Self::start), and it resumes no session.
+    pub(crate) fn start_without_resumption(behaviour: Behaviour) -> Self {
+        Self::start_with(behaviour, |config| {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        })
+    }
+
+    fn start_with(behaviour: Behaviour, change: impl FnOnce(&mut ServerConfig)) -> Self {
         static SERVERS: AtomicU64 = AtomicU64::new(0);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let directory = env::temp_dir().join(format!("loadtest-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let config = certificates(&directory);
+        let mut config = certificates(&directory);
+        change(&mut config);
+        let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&accepted);
+        let (count, handshakes) = (Arc::clone(&accepted), Arc::<Handshakes>::default());
+        let counted = Arc::clone(&handshakes);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 count.fetch_add(1, Ordering::SeqCst);
-                let config = Arc::clone(&config);
+                let (config, counted) = (Arc::clone(&config), Arc::clone(&counted));
                 // The peer may go at any time, which ends the thread.
-                thread::spawn(move || serve(stream?, config, behaviour));
+                thread::spawn(move || serve(stream?, config, behaviour, &counted));
             }
         });
-        Self { address, accepted, directory }
+        Self { address, accepted, handshakes, directory }
     }
 
     /// Runs the program against this server with its client certificate.
@@ -115,7 +160,7 @@ impl Outcome {
     }
 }
 
-fn certificates(directory: &std::path::Path) -> Arc<ServerConfig> {
+fn certificates(directory: &std::path::Path) -> ServerConfig {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -136,16 +181,20 @@ fn certificates(directory: &std::path::Path) -> Arc<ServerConfig> {
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![server.der().clone()], key)
-        .unwrap();
-    Arc::new(config)
+        .unwrap()
 }
 
-fn serve(stream: TcpStream, config: Arc<ServerConfig>, behaviour: Behaviour) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    behaviour: Behaviour,
+    handshakes: &Handshakes,
+) -> std::io::Result<()> {
     let mut tls = match behaviour {
         Behaviour::Close => return Ok(()),
         Behaviour::Silent => return linger(&stream),
@@ -158,7 +207,17 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, behaviour: Behaviour) -> 
             thread::sleep(Duration::from_millis(100));
             return Err(error);
         }
+        if answered == 0 {
+            match tls.conn.handshake_kind() {
+                Some(HandshakeKind::Resumed) => handshakes.resumed.fetch_add(1, Ordering::SeqCst),
+                _ => handshakes.full.fetch_add(1, Ordering::SeqCst),
+            };
+        }
         let (answer, most) = match behaviour {
+            Behaviour::Stall(answer, stalls) => {
+                stalls.wait();
+                (answer, usize::MAX)
+            }
             Behaviour::Answer(answer) => (answer, usize::MAX),
             Behaviour::AnswerAndClose(answer) => (answer, 1),
             Behaviour::AnswerThenVanish(answer, most) => (answer, most),

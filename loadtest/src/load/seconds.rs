@@ -1,0 +1,53 @@
+//! What a run came to, second by second.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::latency::Latency;
+use crate::tally::Second;
+
+/// Seconds that are kept: a day. What ends later is counted in the last one.
+const SECONDS_MAX: usize = 86_400;
+
+/// The seconds of a measurement, all threads together.
+#[derive(Debug, Default)]
+pub(super) struct Seconds(Vec<Second>);
+
+/// One of them in a result.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct SecondFigures {
+    /// When it ended, in seconds since the start.
+    at_s: f64,
+    completed: u64,
+    failed: u64,
+    p50_us: Option<f64>,
+    p99_us: Option<f64>,
+}
+
+impl Seconds {
+    /// Adds what a thread counted in the `nth` second.
+    pub(super) fn add(&mut self, nth: usize, second: &Second) -> Result<()> {
+        let nth = nth.min(SECONDS_MAX - 1);
+        while self.0.len() <= nth {
+            self.0.push(Second::new()?);
+        }
+        self.0[nth].add(second)
+    }
+
+    /// The figures, the end of the last being that of the run.
+    pub(super) fn figures(&self, elapsed_s: f64) -> Vec<SecondFigures> {
+        let figures = self.0.iter().enumerate().map(|(nth, second)| SecondFigures {
+            at_s: (nth as f64 + 1.0).min(elapsed_s),
+            completed: second.completed,
+            failed: second.failed,
+            p50_us: second.latency.quantile_us(0.5),
+            p99_us: second.latency.quantile_us(0.99),
+        });
+        figures.collect()
+    }
+
+    /// The latencies of each.
+    pub(super) fn latencies(&self) -> impl Iterator<Item = &Latency> {
+        self.0.iter().map(|second| &second.latency)
+    }
+}

@@ -1,0 +1,174 @@
+//! One thread of the load: its workers, their warm-up, and what they are measured at.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::arguments::Io;
+use crate::deadline::Watchdog;
+use crate::driver::{self, Driver};
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::tally::{Second, Tally};
+use crate::tickets::Share;
+
+use super::pacer::{Gaps, Pacer};
+use super::request::Client;
+use super::schedule::{Arrivals, End, Schedule};
+use super::worker::Worker;
+use super::{Kind, SharedTally, handshake, request};
+
+/// What one thread does of the whole.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) kind: Kind,
+    pub(super) core: Option<usize>,
+    pub(super) io: Io,
+    pub(super) connections: u32,
+    pub(super) warmup: u64,
+    pub(super) length: Length,
+    /// Operations that begin in a second; nothing in a closed loop.
+    pub(super) rate: Option<f64>,
+    /// When the first of them begins, after the start.
+    pub(super) offset: Duration,
+    /// What times at random are drawn from.
+    pub(super) seed: Option<u64>,
+    pub(super) resume_ratio: f64,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Length {
+    Count(u64),
+    Time(Duration),
+}
+
+/// What a thread tells while it runs.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is warm, and waits for the start.
+    Warm(Driver),
+    /// A second of the measurement is over, the first being 0.
+    Second(usize, Second),
+    /// It has come to its end, well or not.
+    Ended,
+}
+
+/// What came of a thread.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) warmup: Tally,
+    pub(super) tally: Tally,
+    /// When its last operation ended.
+    pub(super) ended: Instant,
+}
+
+impl Part {
+    /// Runs on this thread, to its end. `start` says when the measurement begins.
+    pub(super) fn run(self, plan: &Plan, news: &Sender<News>, start: &Receiver<Instant>) -> Result<Counted> {
+        driver::pin(self.core.as_slice())?;
+        driver::run(self.io, |driver| self.measure(plan.clone(), driver, news.clone(), start))
+    }
+
+    async fn measure(
+        self,
+        plan: Plan,
+        driver: Driver,
+        news: Sender<News>,
+        start: &Receiver<Instant>,
+    ) -> Result<Counted> {
+        let (plan, watchdog) = (Rc::new(plan), Watchdog::start());
+        let new_tally = || Tally::new(plan.expect_status).map(|tally| Rc::new(RefCell::new(tally)));
+        let (warmup, tally) = (new_tally()?, new_tally()?);
+        let resumption = Rc::new(Cell::new(Share::new(self.resume_ratio)));
+        let workers = (0..self.connections).map(|_| Worker::new(&plan, &watchdog, &resumption, &warmup));
+        let mut crew = self.warm_up(workers.collect()).await;
+        crew.set_tally(&tally);
+        news.send(News::Warm(driver)).context("the measurement was given up")?;
+        // Nothing is under way on this thread, so that it may stand still.
+        let start = start.recv().context("the measurement was given up")?;
+        let seconds = monoio::spawn(tell_seconds(SharedTally::clone(&tally), start, news.clone()));
+        let left = self.spend(crew, start, &tally).await?;
+        let ended = Instant::now();
+        drop(seconds);
+        tally.borrow_mut().failed(&Failure::NoConnectionLeft, left);
+        let nth = usize::try_from(ended.saturating_duration_since(start).as_secs()).unwrap_or(usize::MAX);
+        let last = tally.borrow_mut().end_second()?;
+        news.send(News::Second(nth, last)).context("the measurement was given up")?;
+        warmup.borrow_mut().end_second()?;
+        let taken =
+            |shared: &SharedTally| Ok::<_, anyhow::Error>(shared.replace(Tally::new(plan.expect_status)?));
+        Ok(Counted { warmup: taken(&warmup)?, tally: taken(&tally)?, ended })
+    }
+
+    async fn warm_up(&self, workers: Vec<Worker>) -> Crew {
+        let schedule = Schedule::closed(End::Count(self.warmup));
+        match self.kind {
+            Kind::Handshake => {
+                let primed = if self.resume_ratio > 0.0 { handshake::prime(workers).await } else { workers };
+                Crew::Workers(handshake::spend(primed, &schedule).await)
+            }
+            Kind::Request => Crew::Clients(request::spend(request::open(workers).await, &schedule).await),
+        }
+    }
+
+    /// Does what is to be measured, and returns how many operations nobody was left to do.
+    async fn spend(&self, crew: Crew, start: Instant, tally: &SharedTally) -> Result<u64> {
+        let end = match self.length {
+            Length::Count(count) => End::Count(count),
+            Length::Time(time) => End::At(start + time),
+        };
+        let Some(rate) = self.rate else {
+            let schedule = Schedule::closed(end);
+            crew.spend(&schedule).await;
+            return Ok(schedule.left());
+        };
+        let arrivals = Rc::new(Arrivals::default());
+        let pacer = Pacer::start(start + self.offset, Gaps::new(rate, self.seed), end)?;
+        let told = monoio::spawn(pacer.run(Rc::clone(&arrivals)));
+        let schedule = Schedule::Open(arrivals);
+        crew.spend(&schedule).await;
+        let lost = told.await?;
+        tally.borrow_mut().failed(&Failure::NotStarted, lost);
+        Ok(schedule.left())
+    }
+}
+
+/// Those who do it.
+enum Crew {
+    Workers(Vec<Worker>),
+    Clients(Vec<Client>),
+}
+
+impl Crew {
+    fn set_tally(&mut self, tally: &SharedTally) {
+        let workers: Box<dyn Iterator<Item = &mut Worker>> = match self {
+            Self::Workers(workers) => Box::new(workers.iter_mut()),
+            Self::Clients(clients) => Box::new(clients.iter_mut().map(|client| &mut client.worker)),
+        };
+        workers.for_each(|worker| worker.tally = SharedTally::clone(tally));
+    }
+
+    async fn spend(self, schedule: &Schedule) {
+        match self {
+            Self::Workers(workers) => drop(handshake::spend(workers, schedule).await),
+            Self::Clients(clients) => drop(request::spend(clients, schedule).await),
+        }
+    }
+}
+
+/// Gives each second out as it ends, for as long as somebody takes them.
+async fn tell_seconds(tally: SharedTally, start: Instant, news: Sender<News>) -> Result<()> {
+    for nth in 0.. {
+        let end = start + Duration::from_secs(nth as u64 + 1);
+        monoio::time::sleep_until(end.into()).await;
+        let second = tally.borrow_mut().end_second()?;
+        if news.send(News::Second(nth, second)).is_err() {
+            bail!("nobody listens");
+        }
+    }
+    Ok(())
+}
