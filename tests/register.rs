@@ -81,8 +81,9 @@ fn each_cause_has_its_code() {
         let answered = answer(&gate, &client(&site, &site.issue(certificate)), path);
         assert_eq!(answered, (status, code.map(str::to_owned)));
         if let Some(code) = code {
-            let refused = counted(&gate, "portcullis_client_cert_verifications_total", &[("result", code)]);
-            assert!(refused > 0.0, "{code}");
+            let refused =
+                || counted(&gate, "portcullis_client_cert_verifications_total", &[("result", code)]);
+            eventually(code, || refused() > 0.0);
         }
     }
     assert_eq!(counted(&gate, "portcullis_register_providers", &[]), 5.0);

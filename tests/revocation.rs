@@ -119,7 +119,7 @@ fn a_revoked_certificate_is_cut_off_and_refused() {
 
     let revoked = OcspAnswer::about(tpp.leaf_der(), &site.qtsp).revoked().der().expect("an answer");
     responder.turn_to(Answering::Body(revoked));
-    let _ = living.end();
+    assert_eq!(living.end(), Refusal::Closed);
     assert_eq!(outcome(&gate, &client), Err(Refusal::Alert(AlertDescription::CertificateRevoked)));
     assert!(checks(&gate, "good") >= 1.0 && checks(&gate, "revoked") >= 1.0);
     // Older answers are played back in vain.
@@ -144,7 +144,7 @@ fn what_served_last_serves_until_its_end() {
     eventually("the responder is down", || checks(&gate, "fetch.status") >= 1.0);
     let mut living = client.connect(gate.address("tpp")).expect("a connection");
     assert_eq!(living.get("/v1/accounts").expect("an answer").status, 200);
-    let _ = living.end();
+    assert_eq!(living.end(), Refusal::Closed);
     assert_eq!(outcome(&gate, &client), Err(Refusal::Alert(AlertDescription::AccessDenied)));
 }
 
@@ -228,7 +228,7 @@ fn a_list_of_the_ca_does_as_well() {
     let revoked =
         RevocationList::of(&site.qtsp).number(6).revoked(tpp.leaf_der(), Some(1)).der().expect("a list");
     lists.turn_to(Answering::Body(revoked));
-    let _ = living.end();
+    assert_eq!(living.end(), Refusal::Closed);
     assert_eq!(outcome(&gate, &client), Err(Refusal::Alert(AlertDescription::CertificateRevoked)));
 }
 

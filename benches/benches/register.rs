@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portcullis_policy::resolve_authority;
-use portcullis_trust::{Register, RegisterBuilder, Registered};
+use portcullis_trust::{ProviderName, Register, RegisterBuilder, Registered};
 
 /// Records by type, as in August 2026.
 const KINDS: [(&str, usize); 9] = [
@@ -71,7 +71,12 @@ fn register(criterion: &mut Criterion) {
         let mut next = numbers.iter().cycle();
         bencher.iter(|| {
             let number = next.next().unwrap();
-            let found = register.look_up(black_box(("DE", "BAFIN")), number, Some(*b"DE"), 1_790_000_000);
+            let found = register.look_up(
+                black_box(("DE", "BAFIN")),
+                ProviderName::Number(number),
+                Some(*b"DE"),
+                1_790_000_000,
+            );
             assert_ne!(black_box(found), Registered::Withdrawn { since: None, until: 0 });
         });
     });

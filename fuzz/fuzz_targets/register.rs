@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use portcullis_policy::resolve_authority;
-use portcullis_trust::{RegisterBuilder, Registered, TableForm};
+use portcullis_trust::{ProviderName, RegisterBuilder, Registered, TableForm};
 
 const BYTES_MAX: u64 = 1 << 20;
 const NOW: i64 = 1_790_000_000;
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     } else {
         let register = eba.build();
         assert!(!register.is_empty());
-        let found = register.look_up(("IE", "CBI"), "C58301", Some(*b"IE"), NOW);
+        let found = register.look_up(("IE", "CBI"), ProviderName::Number("C58301"), Some(*b"IE"), NOW);
         if let Registered::Authorised { roles, passported, until } = found {
             assert!(until >= NOW && roles.union(passported) == roles);
         }

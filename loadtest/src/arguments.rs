@@ -142,7 +142,7 @@ pub(crate) struct LoadArguments {
     /// File for the result in JSON, besides what is printed
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
-    /// File for the latencies second by second, as a log of HdrHistogram
+    /// File for the latencies second by second, as an .hlog
     #[arg(long)]
     pub(crate) hlog: Option<PathBuf>,
 }

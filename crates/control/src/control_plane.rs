@@ -27,7 +27,7 @@ use crate::{
     open_files,
     record_file::{RecordKind, RecordWriter},
     recorder::Recorder,
-    register::{ReadRegister, RegisterTask, read_register},
+    register::{ReadRegister, RegisterTask, read_for_reload},
     revocation::Revocation,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
@@ -265,10 +265,8 @@ impl ControlPlane {
                 lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {}", chain(&error))))?;
             let listed = lists.as_ref().map(anchors);
             configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
-            let register = configuration.register.as_ref().map(read_register).transpose();
-            let register = register
-                .map_err(|fault| Mistakes::of_file(&path, format!("[register]: {}", chain(&fault))))?;
-            Ok(ReadAnew { configuration, lists, register: register.flatten() })
+            let register = configuration.register.as_ref().and_then(read_for_reload);
+            Ok(ReadAnew { configuration, lists, register })
         };
         let task = tokio::task::spawn_blocking(read);
         Reload::Reading { task, again: false }

@@ -190,6 +190,22 @@ fn describe_own() {
     describe_gauge!("portcullis_crl_next_update_timestamp_seconds", "The end of each CRL.");
     describe_counter!("portcullis_revocation_evictions_total", "Certificates that made room for others.");
     describe_counter!("portcullis_revocation_write_errors_total", "Answers that could not be kept on disk.");
+    describe_counter!(
+        "portcullis_register_refreshes_total",
+        "Refreshes of the authorities' register, by result."
+    );
+    describe_gauge!("portcullis_register_providers", "Providers in the register that serves.");
+    describe_gauge!("portcullis_register_passed_over", "Its entries that could not be understood.");
+    describe_gauge!(
+        "portcullis_register_as_of_timestamp_seconds",
+        Unit::Seconds,
+        "When the register was last known to be the newest."
+    );
+    describe_gauge!(
+        "portcullis_register_usable_until_timestamp_seconds",
+        Unit::Seconds,
+        "Until when the register serves."
+    );
     describe_counter!("portcullis_trust_fetches_total", "Fetches of trusted lists, by territory and result.");
     describe_counter!("portcullis_trust_refreshes_total", "Readings of the trusted lists, by result.");
     describe_gauge!("portcullis_build_info", "The version that runs; always 1.");

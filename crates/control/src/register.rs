@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -137,6 +137,8 @@ impl ReadRegister {
 #[derive(Debug)]
 pub(crate) struct RegisterTask {
     ledger: LedgerKeeper,
+    /// Where the register that serves is from.
+    source: Mutex<Option<RegisterSource>>,
     changes: mpsc::Sender<(Option<RegisterSettings>, Option<ReadRegister>)>,
 }
 
@@ -157,15 +159,29 @@ impl RegisterTask {
             }
         }
         let (changes, receiver) = mpsc::channel(1);
+        let source = Mutex::new(clerk.settings.as_ref().map(|settings| settings.source.clone()));
         tokio::spawn(clerk.run(receiver));
-        Self { ledger, changes }
+        Self { ledger, source, changes }
     }
 
-    /// Goes on under other settings, with what was [read](read_register) under them, which serves at once.
+    fn serves(&self, source: &RegisterSource) -> bool {
+        self.source().as_ref() == Some(source)
+    }
+
+    fn source(&self) -> MutexGuard<'_, Option<RegisterSource>> {
+        // Whoever panicked has replaced it or not.
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on under other settings, with what was [read](read_register) under them, which serves at once. Without it what served
+    /// before serves on, if it is from the same source.
     pub(crate) fn configure(&self, settings: Option<RegisterSettings>, read: Option<ReadRegister>) {
-        if let (Some(settings), Some(read)) = (&settings, &read) {
-            publish(&self.ledger, settings, read);
+        match (&settings, &read) {
+            (Some(settings), Some(read)) => publish(&self.ledger, settings, read),
+            (Some(settings), None) if self.serves(&settings.source) => {}
+            (Some(_), None) | (None, _) => withdraw(&self.ledger),
         }
+        *self.source() = settings.as_ref().map(|settings| settings.source.clone());
         // One change that has not been taken up yet is overtaken by none: reloads wait for each other far longer.
         if self.changes.try_send((settings, read)).is_err() {
             tracing::error!("the keeper of the register does not take its settings");
@@ -184,6 +200,15 @@ pub(crate) fn read_register(settings: &RegisterSettings) -> Result<Option<ReadRe
         Err(RegisterFault::NotFetched) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// As [`read_register`], for a reload: it goes on without a register that others keep and that is not whole, as a start does.
+pub(crate) fn read_for_reload(settings: &RegisterSettings) -> Option<ReadRegister> {
+    read_register(settings).unwrap_or_else(|fault| {
+        let (code, error) = (fault.code(), chain(&fault));
+        tracing::warn!(code, error, "the register was not taken up; what served serves until its end");
+        None
+    })
 }
 
 /// Reads a register from files: the EBA's, as JSON or in its archive, and tables in CSV, as an operator's tool does.
@@ -246,12 +271,13 @@ impl Clerk {
     }
 
     fn configure(&mut self, settings: Option<RegisterSettings>, read: Option<ReadRegister>) {
+        let source =
+            |settings: &Option<RegisterSettings>| settings.as_ref().map(|settings| settings.source.clone());
+        let is_same = source(&self.settings) == source(&settings);
         self.settings = settings;
-        self.known = read.or(self.known.take());
-        // Who reloads has a reason not to wait.
-        if self.is_fetched() {
-            (self.next, self.failures) = (Instant::now(), 0);
-        }
+        self.known = read.or(self.known.take().filter(|_| is_same));
+        // Who reloads has a reason not to wait, and what was read for it may be older than what came meanwhile.
+        (self.next, self.failures) = (Instant::now(), 0);
     }
 
     fn is_fetched(&self) -> bool {
@@ -359,6 +385,19 @@ fn read(
         }
     }
     Ok(Some(ReadRegister { content, register: Arc::new(register), as_of }))
+}
+
+/// Takes the register out of the ledger.
+fn withdraw(ledger: &LedgerKeeper) {
+    ledger.write(|ledger| {
+        let is_news = ledger.register.take().is_some();
+        ledger.turn += u64::from(is_news);
+    });
+    ledger.publish();
+    gauge!("portcullis_register_providers").set(0.0);
+    gauge!("portcullis_register_passed_over").set(0.0);
+    // Nothing ends where there is nothing.
+    gauge!("portcullis_register_usable_until_timestamp_seconds").set(f64::INFINITY);
 }
 
 /// Writes a register into the ledger. To those who were judged it is news only if it says something else.

@@ -30,8 +30,8 @@ pub(crate) async fn run(
     drop(handshake);
     let metrics = &shard.listeners[listener].metrics;
     let Some((handshaken, session)) = shaken else { return };
-    session.await_status().await;
     metrics.handshake_finished(handshaken.version, handshaken.kind, started.elapsed());
+    session.await_status().await;
     let closed = match handshaken.is_h2 {
         true => Box::pin(http::serve_h2(handshaken.stream, session)).await,
         false => http::serve_h1(handshaken.stream, session).await,

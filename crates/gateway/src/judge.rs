@@ -238,7 +238,7 @@ fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
 
 /// Whether nothing is wrong but that the status is not known yet: it is told last of all.
 pub(crate) fn is_unknown(denial: &Denial) -> bool {
-    matches!(denial, Denial::Rule { finding, .. } if finding.rule == ContentRule::RevocationUnknown.into())
+    matches!(denial, Denial::Rule { finding, others: 0 } if finding.rule == ContentRule::RevocationUnknown.into())
 }
 
 /// The error for which rustls sends the alert that names the cause (RFC 8446 6.2).

@@ -211,7 +211,9 @@ impl Shard {
             });
         }
         if matches!(judged.status.registration, Registration::Unknown { .. }) {
-            listener.metrics.register_unknown(policy(ContentRule::RegisterUnknown));
+            let is_enforced = auth.register.is_some_and(|register| register.is_enforced);
+            let policy = if is_enforced { policy(ContentRule::RegisterUnknown) } else { "observe" };
+            listener.metrics.register_unknown(policy);
         }
         if view.plan.audit_log {
             self.audit(standing.audit(&listener.name, &domain.name, peer));

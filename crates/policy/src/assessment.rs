@@ -160,8 +160,8 @@ impl RegistrationJson {
         let json = |status| Self { status, since: None, roles: None, passported: None };
         Some(match registration {
             Registration::NotAsked => return None,
-            Registration::Exempt => json("exempt"),
-            Registration::NotFound => json("not-found"),
+            Registration::Exempt { .. } => json("exempt"),
+            Registration::NotFound { .. } => json("not-found"),
             Registration::Unknown { since } => Self { since: since.and_then(rfc3339), ..json("unknown") },
             Registration::Withdrawn { since, .. } => {
                 Self { since: since.and_then(rfc3339), ..json("withdrawn") }

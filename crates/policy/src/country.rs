@@ -20,6 +20,11 @@ pub(crate) fn alias_of(country: &str) -> Option<&'static str> {
         .map(|(_, meant)| meant)
 }
 
+/// A code as ISO 3166-1 spells it.
+pub(crate) fn spelt(country: &str) -> &str {
+    alias_of(country).unwrap_or(country)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

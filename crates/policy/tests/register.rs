@@ -49,12 +49,14 @@ fn a_holder_is_found_by_authority_and_number_however_they_are_spelt() {
         // Another scheme has no authority; that of the PSD2 statement is the one that would know.
         ("NTRSE-5567971433", "SE-FINA", information),
         ("EI:SE-5567971433", "SE-FINA", information),
-        ("NTRSE-5567971433", "FI-FINFSA", Registration::NotFound),
-        ("PSDFI-FINFSA-28583949", "FI-FINFSA", Registration::NotFound),
-        ("PSDSE-FINA-2858394-9", "SE-FINA", Registration::NotFound),
+        ("NTRSE-5567971433", "FI-FINFSA", Registration::NotFound { until: FOREVER }),
+        // A number of another country is another's.
+        ("NTRFR-5567971433", "SE-FINA", Registration::NotFound { until: FOREVER }),
+        ("PSDFI-FINFSA-28583949", "FI-FINFSA", Registration::NotFound { until: FOREVER }),
+        ("PSDSE-FINA-2858394-9", "SE-FINA", Registration::NotFound { until: FOREVER }),
         // The identifier says whose number it is, whatever the statement says.
         ("PSDES-BE-6712", "FI-FINFSA", initiation),
-        ("6712", "ES-BE", Registration::NotFound),
+        ("6712", "ES-BE", Registration::NotFound { until: FOREVER }),
     ] {
         assert_eq!(check(identifier, nca), expected, "{identifier} {nca}");
     }
@@ -71,6 +73,10 @@ fn a_passport_is_for_the_country_that_is_configured() {
     assert_eq!(check(None), authorised(&both, &both, FOREVER));
     assert_eq!(check(Some(*b"FR")), authorised(&both, &both, FOREVER));
     assert_eq!(check(Some(*b"IT")), authorised(&both, &[], FOREVER));
+    let bank = holder("PSDDE-BAFIN-1", "DE-BAFIN", &[Certified::PspAs, Certified::PspAi]);
+    let found = RegisterRules { country: Some(*b"IT"), ..RULES }.check(&ledger, &bank, NOW);
+    let all = [Role::PspAs, Role::PspAi, Role::PspPi];
+    assert_eq!(found, authorised(&all, &[], FOREVER), "who services accounts needs a passport too");
 }
 
 #[test]
@@ -84,9 +90,9 @@ fn a_bank_is_in_no_register_but_that_of_banks() {
     use AccountServicing::{Certificate, Register};
     let bank = [Certified::PspAs, Certified::PspAi];
     let (ai, both) = ([Role::PspAi], [Role::PspAs, Role::PspAi]);
-    assert_eq!(check(Certificate, "other", &bank), Registration::Exempt);
-    assert_eq!(check(Register, "other", &bank), Registration::NotFound);
-    assert_eq!(check(Certificate, "other", &[Certified::PspAi]), Registration::NotFound);
+    assert_eq!(check(Certificate, "other", &bank), Registration::Exempt { until: FOREVER });
+    assert_eq!(check(Register, "other", &bank), Registration::NotFound { until: FOREVER });
+    assert_eq!(check(Certificate, "other", &[Certified::PspAi]), Registration::NotFound { until: FOREVER });
     assert_eq!(check(Certificate, "tpp", &bank), authorised(&both, &both, FOREVER));
     assert_eq!(check(Register, "tpp", &bank), authorised(&ai, &ai, FOREVER));
     assert_eq!(check(Register, "bank", &bank), authorised(&both, &both, FOREVER));
@@ -108,6 +114,11 @@ fn what_is_said_stands_until_the_register_ends_or_says_otherwise() {
     assert_eq!(withdrawn, Registration::Withdrawn { since: Some(january_2030), until: FOREVER });
     let gone = RULES.check(&short, &tpp("2"), NOW);
     assert_eq!(gone, Registration::Withdrawn { since: Some(1_580_428_800), until: end });
+    let bank = holder("PSDDE-BAFIN-bank", "DE-BAFIN", &[Certified::PspAs]);
+    assert_eq!(RULES.check(&short, &tpp("none"), NOW), Registration::NotFound { until: end });
+    assert_eq!(RULES.check(&short, &bank, NOW), Registration::Exempt { until: end });
+    assert_eq!(RULES.check(&short, &bank, NOW).until(), end);
+    assert!(RULES.check(&short, &bank, NOW).is_like(RULES.check(&long, &bank, NOW)));
     // What changes is who passes, not for how long.
     assert!(gone.is_like(RULES.check(&long, &tpp("2"), NOW)) && !gone.is_like(withdrawn));
     assert!(!gone.is_like(RULES.check(&long, &tpp("1"), NOW)));

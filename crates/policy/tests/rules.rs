@@ -608,7 +608,7 @@ fn registrations() -> [(Registration, (&'static str, bool, Roles)); 7] {
     let authorised = |roles, passported| Registration::Authorised { roles, passported, until: i64::MAX };
     [
         (Registration::Unknown { since: Some(NOW) }, ("register.unknown", true, both)),
-        (Registration::NotFound, ("register.not-found", true, both)),
+        (Registration::NotFound { until: i64::MAX }, ("register.not-found", true, both)),
         (
             Registration::Withdrawn { since: Some(NOW), until: NOW },
             ("register.withdrawn", true, Roles::EMPTY),
@@ -632,7 +632,7 @@ fn the_register_takes_roles_away_and_gives_none() {
     }
     let both = set([Role::PspAi, Role::PspPi]);
     let all = Registration::Authorised { roles: set(Role::ALL), passported: set(Role::ALL), until: 0 };
-    for registration in [Registration::NotAsked, Registration::Exempt, all] {
+    for registration in [Registration::NotAsked, Registration::Exempt { until: i64::MAX }, all] {
         assert_eq!((codes(&of(registration)), of(registration).roles), (vec![], both));
     }
 }

@@ -109,12 +109,12 @@ impl Inspect {
         let path = anchors.map(|anchors| self.verify_path(&presented, &anchors, at));
         let now = at.unix_timestamp();
         let evidence = match &identity {
-            Ok(identity) => Evidence {
-                path,
-                revocation: self.status.revocation(identity, &presented, now)?,
-                registration: self.status.registration(identity, now)?,
-                ..Evidence::none(now)
-            },
+            Ok(identity) => {
+                let trusted = path.as_ref().and_then(|path| path.as_ref().ok());
+                let revocation = self.status.revocation(identity, (&presented, trusted), now)?;
+                let registration = self.status.registration(identity, now)?;
+                Evidence { path, revocation, registration, ..Evidence::none(now) }
+            }
             Err(_) => Evidence { path, ..Evidence::none(now) },
         };
         let assessment = match decide(&self.rules(), identity, evidence) {

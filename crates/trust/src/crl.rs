@@ -110,6 +110,11 @@ impl Crl {
         self.scope.covers(distribution_points)
     }
 
+    /// Whether it is about the same certificates as another of its issuer.
+    pub fn has_scope_of(&self, other: &Self) -> bool {
+        self.scope == other.scope
+    }
+
     /// Whether it serves at `now`, in Unix seconds.
     ///
     /// # Errors

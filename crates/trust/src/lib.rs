@@ -31,7 +31,9 @@ pub use path::{
     CandidatePath, MAX_CHAIN_BYTES, MAX_INTERMEDIATES, MAX_INTERMEDIATES_PER_SUBJECT, Objection, TrustedPath,
 };
 pub use path_error::{PathError, Presented};
-pub use register::{PassedOver, Register, RegisterBuilder, RegisterError, Registered, Resolver, TableForm};
+pub use register::{
+    PassedOver, ProviderName, Register, RegisterBuilder, RegisterError, Registered, Resolver, TableForm,
+};
 pub use status::{CertificateStatus, Issuer, Revocation, RevocationReason, StatusAnswer};
 pub use status_book::{Followed, KnownStatus, StatusBook, StatusQuestion};
 pub use store::{ListFacts, ListProblem, ListState, Selection, TrustStore};

@@ -109,7 +109,7 @@ impl OcspQuestion<'_> {
     }
 
     /// Reads a response at `now`, in Unix seconds, and verifies that it is one to this question. `nonce` is that of the request;
-    /// a responder may leave it out. `is_good` is asked about a responder's certificate, by its serial number, which the CA gave out
+    /// a responder may leave it out. `is_good` is asked about a responder's certificate, which the CA gave out
     /// without saying that nobody need ask (id-pkix-ocsp-nocheck).
     ///
     /// Trust: the response is hostile.
@@ -121,7 +121,7 @@ impl OcspQuestion<'_> {
         response: &[u8],
         nonce: Option<&[u8]>,
         now: i64,
-        is_good: &dyn Fn(&[u8]) -> bool,
+        is_good: &dyn Fn(&Identity) -> bool,
     ) -> Result<StatusAnswer, OcspError> {
         if response.len() > OCSP_RESPONSE_BYTES_MAX {
             return Err(OcspError::TooLarge { bytes: response.len() });
@@ -158,7 +158,7 @@ impl OcspQuestion<'_> {
         &self,
         basic: &BasicOcspResponse,
         now: i64,
-        is_good: &dyn Fn(&[u8]) -> bool,
+        is_good: &dyn Fn(&Identity) -> bool,
     ) -> Result<(), OcspError> {
         let malformed = |_| OcspError::Malformed;
         let signed = basic.tbs_response_data.to_der().map_err(malformed)?;
@@ -199,7 +199,7 @@ impl OcspQuestion<'_> {
         &self,
         certificate: &Certificate,
         now: i64,
-        is_good: &dyn Fn(&[u8]) -> bool,
+        is_good: &dyn Fn(&Identity) -> bool,
     ) -> Result<(), OcspError> {
         let der: CertificateDer<'_> = certificate.to_der().map_err(|_| OcspError::Malformed)?.into();
         let anchor = TrustAnchor {
@@ -219,7 +219,7 @@ impl OcspQuestion<'_> {
         }
         let extensions = certificate.tbs_certificate.extensions.as_deref().unwrap_or_default();
         let is_exempt = extensions.iter().any(|extension| extension.extn_id.as_bytes() == NOCHECK);
-        match is_exempt || is_good(identity.serial_number.as_octets()) {
+        match is_exempt || is_good(&identity) {
             true => Ok(()),
             false => Err(OcspError::ResponderUnchecked),
         }

@@ -44,6 +44,15 @@ pub struct PassedOver {
     pub details: Vec<String>,
 }
 
+/// What a provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderName<'a> {
+    /// The number that its authority gave it.
+    Number(&'a str),
+    /// The reference that it has in another register of its country, such as that of companies.
+    Reference(&'a str),
+}
+
 /// What a register says of a provider at a time. Times are Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
@@ -85,20 +94,23 @@ impl Register {
 
     /// The names of a provider, one a record.
     pub fn names(&self, authority: (&str, &str), number: &str) -> impl Iterator<Item = &str> {
-        self.find(authority, number).into_iter().flatten().map(|provider| &*provider.name)
+        self.find(authority, ProviderName::Number(number))
+            .into_iter()
+            .flatten()
+            .map(|provider| &*provider.name)
     }
 
-    /// What is said at `now` of the provider that an authority calls `number`, or that its country's register calls so.
+    /// What is said at `now` of a provider of an authority.
     /// Country and authority are spelt as the builder's resolver spells them. `host` is the country in which services are to be
     /// given. It takes two or three look-ups by hash, however many providers there are.
     pub fn look_up(
         &self,
         authority: (&str, &str),
-        number: &str,
+        name: ProviderName<'_>,
         host: Option<[u8; 2]>,
         now: i64,
     ) -> Registered {
-        let Some(providers) = self.find(authority, number) else { return Registered::NotFound };
+        let Some(providers) = self.find(authority, name) else { return Registered::NotFound };
         let (mut roles, mut passported) = (Roles::EMPTY, Roles::EMPTY);
         let (mut is_authorised, mut withdrawn, mut until) = (false, None, i64::MAX);
         for provider in providers {
@@ -119,8 +131,8 @@ impl Register {
         }
     }
 
-    fn find(&self, (country, authority): (&str, &str), number: &str) -> Option<&[Provider]> {
-        self.authorities.get(&AuthorityCode::new(country, authority)?)?.find(number)
+    fn find(&self, (country, authority): (&str, &str), name: ProviderName<'_>) -> Option<&[Provider]> {
+        self.authorities.get(&AuthorityCode::new(country, authority)?)?.find(name)
     }
 
     fn add(&mut self, record: Record, resolve: Resolver) -> Result<(), String> {
@@ -142,13 +154,19 @@ impl Record {
 }
 
 impl Providers {
-    fn find(&self, number: &str) -> Option<&[Provider]> {
-        let of_reference = || self.by_number.get(self.by_reference.get(number)?.as_deref()?);
-        self.by_number.get(number).or_else(of_reference).map(Vec::as_slice)
+    fn find(&self, name: ProviderName<'_>) -> Option<&[Provider]> {
+        let number = match name {
+            ProviderName::Number(number) => number,
+            // Where no record has it, it may be a number: tables have no references.
+            ProviderName::Reference(reference) => {
+                self.by_reference.get(reference).map_or(Some(reference), Option::as_deref)?
+            }
+        };
+        self.by_number.get(number).map(Vec::as_slice)
     }
 
     fn add(&mut self, record: Record) {
-        if let Some(reference) = record.reference.filter(|reference| *reference != record.number) {
+        if let Some(reference) = record.reference {
             let of_one = self.by_reference.entry(reference).or_insert_with(|| Some(record.number.clone()));
             if of_one.as_ref() != Some(&record.number) {
                 *of_one = None;

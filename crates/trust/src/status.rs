@@ -1,13 +1,16 @@
 //! What is told of a certificate's revocation.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode as _, Encode as _, SliceReader, Tag};
 use portcullis_identity::{IdentityError, KeyUsage, TbsCertificate};
 
 /// A CA, by what those who tell of its certificates refer to: its name and its key.
-#[derive(Clone, PartialEq, Eq, Hash)]
+///
+/// Whether it may sign CRLs is not part of who it is: a CA may have several certificates, and clients choose which they present.
+#[derive(Clone)]
 pub struct Issuer {
     /// The content of its `RDNSequence`, without tag and length.
     name: Box<[u8]>,
@@ -148,6 +151,20 @@ fn content(sequence: &[u8]) -> &[u8] {
         None => 0,
     };
     sequence.get(header..).unwrap_or_default()
+}
+
+impl PartialEq for Issuer {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.public_key_info) == (&other.name, &other.public_key_info)
+    }
+}
+
+impl Eq for Issuer {}
+
+impl Hash for Issuer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, &self.public_key_info).hash(state);
+    }
 }
 
 impl fmt::Debug for Issuer {

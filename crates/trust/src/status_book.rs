@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_identity::Thumbprint;
+use portcullis_identity::{Identity, Thumbprint};
 use rpds::HashTrieMapSync;
 
 use crate::crl::Crl;
@@ -118,11 +118,14 @@ impl StatusBook {
         until.map_or(KnownStatus::Unknown { since: ended }, |until| KnownStatus::Good { until })
     }
 
-    /// Whether a CRL says at `now` that a certificate of `issuer` is good.
-    pub fn is_good_by_crl(&self, issuer: &Issuer, serial_number: &[u8], now: i64) -> bool {
-        let mut crls = self.crls.get(issuer).into_iter().flat_map(|crls| crls.iter()).peekable();
+    /// Whether a CRL that covers it says at `now` that a certificate of `issuer` is good, and none says otherwise.
+    pub fn is_good_by_crl(&self, issuer: &Issuer, certificate: &Identity, now: i64) -> bool {
+        let urls = certificate.crl_urls.as_deref().unwrap_or_default();
+        let crls = self.crls.get(issuer).into_iter().flat_map(|crls| crls.iter());
+        let mut crls = crls.filter(|crl| crl.covers(urls)).peekable();
         let serves = |crl: &Arc<Crl>| {
-            crl.check_time(now).is_ok() && crl.status_of(serial_number) == CertificateStatus::Good
+            let status = crl.status_of(certificate.serial_number.as_octets());
+            crl.check_time(now).is_ok() && status == CertificateStatus::Good
         };
         crls.peek().is_some() && crls.all(serves)
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use portcullis_identity::{Role, Roles};
-use portcullis_trust::{Register, RegisterBuilder, RegisterError, Registered, TableForm};
+use portcullis_trust::{ProviderName, Register, RegisterBuilder, RegisterError, Registered, TableForm};
 
 const DAY: i64 = 86_400;
 const NOW: i64 = 20_000 * DAY;
@@ -47,7 +47,7 @@ fn roles(roles: impl IntoIterator<Item = Role>) -> Roles {
 }
 
 fn look_up(register: &Register, authority: (&str, &str), number: &str) -> Registered {
-    register.look_up(authority, number, None, NOW)
+    register.look_up(authority, ProviderName::Number(number), None, NOW)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn services_become_roles_and_passports() {
     let services = r#"[{"IE":["PS_03A","PS_070","PS_080"]},{"FR":"PS_080"},{"DE":["PS_05A"]}]"#;
     let register = register(&entity("IE_CBI", "C58301", r#"["2018-07-02"]"#, services));
     let all = roles([Role::PspAi, Role::PspPi, Role::PspIc]);
-    let asked = |host| register.look_up(("IE", "CBI"), "C58301", host, NOW);
+    let asked = |host| register.look_up(("IE", "CBI"), ProviderName::Number("C58301"), host, NOW);
     let authorised = |passported| Registered::Authorised { roles: all, passported, until: FOREVER };
     assert_eq!(asked(None), authorised(all));
     assert_eq!(asked(Some(*b"FR")), authorised(roles([Role::PspAi])), "one service as a bare text");
@@ -120,9 +120,20 @@ fn a_national_reference_leads_to_the_only_one_that_has_it() {
     let twin = entity("IE_CBI", "2", date, "[]").replace("REF 2", "REF 3");
     let entities = [entity("IE_CBI", "1", date, "[]"), twin, entity("IE_CBI", "3", date, "[]")];
     let register = register(&entities.join(","));
-    assert!(matches!(look_up(&register, ("IE", "CBI"), "REF 1"), Registered::Authorised { .. }));
-    assert_eq!(look_up(&register, ("IE", "CBI"), "REF 3"), Registered::NotFound, "two have it");
-    assert_eq!(look_up(&register, ("IT", "BI"), "REF 1"), Registered::NotFound);
+    let by = |authority, name| register.look_up(authority, name, None, NOW);
+    let reference = |reference| by(("IE", "CBI"), ProviderName::Reference(reference));
+    assert!(matches!(reference("REF 1"), Registered::Authorised { .. }));
+    assert_eq!(reference("REF 3"), Registered::NotFound, "two have it");
+    assert_eq!(by(("IT", "BI"), ProviderName::Reference("REF 1")), Registered::NotFound);
+    assert_eq!(look_up(&register, ("IE", "CBI"), "REF 1"), Registered::NotFound, "it is no number");
+    // Whoever has it as a reference comes before whoever has it as a number.
+    let entities = [
+        entity("IE_CBI", "1", date, "[]"),
+        entity("IE_CBI", "2", r#"["2018-07-02","2020-01-31"]"#, "[]").replace("REF 2", "1"),
+    ];
+    let register = self::register(&entities.join(","));
+    let reference = register.look_up(("IE", "CBI"), ProviderName::Reference("1"), None, NOW);
+    assert!(matches!(reference, Registered::Withdrawn { .. }));
 }
 
 #[test]
@@ -252,7 +263,8 @@ fn tables_are_read_whole_or_not_at_all() {
         builder.read_table(table.as_bytes(), form, 1 << 20).unwrap();
         let register = builder.build();
         let both = roles([Role::PspAi, Role::PspPi]);
-        let at = |authority, number| register.look_up(authority, number, Some(*b"FR"), NOW);
+        let at =
+            |authority, number| register.look_up(authority, ProviderName::Number(number), Some(*b"FR"), NOW);
         let everywhere = Registered::Authorised { roles: both, passported: both, until: FOREVER };
         assert_eq!(at(("GB", "FCA"), "827001"), everywhere, "{form:?}");
         let bank = roles([Role::PspAs, Role::PspAi]);
@@ -321,14 +333,14 @@ fn the_real_records_are_understood() {
     builder.read_eba(std::fs::File::open(file).unwrap(), 1 << 20).unwrap();
     let register = builder.build();
     assert_eq!((register.len(), register.passed_over().count), (2, 0));
-    let fire = register.look_up(("IE", "CBI"), "C58301", Some(*b"AT"), NOW);
+    let fire = register.look_up(("IE", "CBI"), ProviderName::Number("C58301"), Some(*b"AT"), NOW);
     assert_eq!(
         fire,
         Registered::Authorised { roles: Roles::EMPTY, passported: Roles::EMPTY, until: FOREVER },
         "it acquires and debits"
     );
     let all = roles([Role::PspAi, Role::PspPi, Role::PspIc]);
-    let benxy = |host| register.look_up(("CZ", "CNB"), "03570967", host, NOW);
+    let benxy = |host| register.look_up(("CZ", "CNB"), ProviderName::Number("03570967"), host, NOW);
     assert_eq!(benxy(None), Registered::Authorised { roles: all, passported: all, until: FOREVER });
     assert_eq!(
         benxy(Some(*b"AT")),

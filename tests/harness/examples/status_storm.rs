@@ -8,6 +8,8 @@
 //! read every second (`reloads`). Printed is the CPU time of the shard's thread for a handshake with one request, as the scheduler accounts
 //! it: the rate of a shard is its inverse. Of the rest of the process the CPU time for a second is printed.
 
+#![allow(clippy::print_stdout, reason = "it tells what it measured")]
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};

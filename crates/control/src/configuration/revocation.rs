@@ -136,7 +136,7 @@ fn settings(section: &Section<'_>, folder: &Folder) -> Option<RevocationSettings
     let crls: Vec<_> = crls.iter().filter_map(|section| crl(section, folder)).collect();
     let private_hosts = section.texts("private_hosts").written().map(|hosts| hosts.value).unwrap_or_default();
     let roots = files(section, folder, "https_roots").into_iter().map(|(_, certificate)| certificate);
-    let certificates_max = section.count("certificates_max", 1..=10_000_000);
+    let certificates_max = section.count("certificates_max", 1..=1_000_000);
     let crl_bytes_max = section.size("crl_size_max", 1024..=CRL_BYTES_MOST);
     let cache = section.required_text("cache").written()?;
     Some(RevocationSettings {

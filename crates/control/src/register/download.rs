@@ -47,7 +47,7 @@ pub(super) async fn fetch(
     };
     let mut out = File::create(unfinished).map_err(RegisterFault::file(unfinished))?;
     Fetcher::new(Access::Https, limits, roots)?.get_into(location.as_str(), None, &mut out).await?;
-    out.sync_all().map_err(RegisterFault::file(unfinished))?;
+    spawn_blocking(move || out.sync_all()).await?.map_err(RegisterFault::file(unfinished))?;
     match hex_digest(unfinished).await? == Some(expected) {
         true => Ok(true),
         false => Err(RegisterFault::Digest),

@@ -11,13 +11,19 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_trust::Crl;
 use thiserror::Error;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, spawn_blocking},
+};
 
 use crate::{
     CrlSource,
     fetch::{FetchError, FetchLimits, Fetcher, Validators},
     trusted_lists::now_unix_s,
 };
+
+/// CRLs that are read at once. The index of one takes two thirds of its size before its signature is known to hold.
+static READERS: Semaphore = Semaphore::const_new(2);
 
 /// A CRL that is believed.
 #[derive(Clone, Debug)]
@@ -36,6 +42,12 @@ pub(super) enum CrlFault {
     /// It is not believed.
     #[error("not believed")]
     Crl(#[from] portcullis_trust::CrlError),
+    /// It is about other certificates than the one that is there: that of another place, given out here.
+    #[error("it is about other certificates than the one before")]
+    Scope,
+    /// The server says that there is none newer than one whose time is over.
+    #[error("there is none newer than the one before, whose time is over")]
+    Stale,
     /// It is older than the one that is there.
     #[error("it is older than the one before")]
     Rollback,
@@ -53,6 +65,8 @@ impl CrlFault {
         match self {
             Self::Fetch(error) => error.code(),
             Self::Crl(error) => error.code(),
+            Self::Scope => "crl.scope",
+            Self::Stale => "crl.stale",
             Self::Rollback => "crl.rollback",
             Self::Keep(_) => "crl.keep",
             Self::Task(_) => "crl.task",
@@ -94,10 +108,15 @@ pub(super) async fn fetch(
     let known = before.as_ref().and_then(|before| before.validators.as_ref());
     let fetched = fetcher.get_into(&source.url, known, &mut out).await;
     let taken = match fetched {
+        Ok(None) if before.as_ref().is_some_and(|before| before.crl.check_time(now_unix_s()).is_err()) => {
+            Err(CrlFault::Stale)
+        }
         Ok(None) => Ok(None),
         Ok(Some(validators)) => {
             let (source, unfinished) = (source.clone(), unfinished.clone());
             let read = move || take_up(&out, (&unfinished, &place), &source, before.as_ref(), bytes_max);
+            // Whoever is on the way may make lists of all sources long at once.
+            let _reader = READERS.acquire().await;
             let crl = spawn_blocking(read).await.map_err(CrlFault::from).and_then(|read| read);
             crl.map(|crl| Some(CrlFile { crl: Arc::new(crl), validators: Some(validators) }))
         }
@@ -121,6 +140,9 @@ fn take_up(
     if let Some(before) = before.map(|before| &before.crl) {
         let is_older = crl.this_update() < before.this_update()
             || matches!((crl.number(), before.number()), (Some(new), Some(old)) if new < old);
+        if !crl.has_scope_of(before) {
+            return Err(CrlFault::Scope);
+        }
         if is_older {
             return Err(CrlFault::Rollback);
         }

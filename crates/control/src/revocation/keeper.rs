@@ -19,7 +19,7 @@ use portcullis_trust::Issuer;
 use reqwest::Url;
 use tokio::{
     sync::mpsc::Receiver,
-    task::{JoinHandle, JoinSet, spawn_blocking},
+    task::{Id, JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
@@ -46,7 +46,7 @@ use crate::{
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is written down what is known altogether.
 const STATE_INTERVAL: Duration = Duration::from_secs(10);
-/// Changes that wait for the disk at most; a disk that is slower than that loses the oldest news over a restart only.
+/// Changes that wait for the disk at most; a disk that is slower than that loses news over a restart only.
 const CHANGES_MAX: usize = 20_000;
 
 /// What is done.
@@ -78,6 +78,8 @@ pub(super) struct Keeper {
     crls: HashMap<CrlSource, TrackedCrl>,
     issuers: HashSet<Arc<Issuer>>,
     agenda: Agenda<Job>,
+    /// What each task does.
+    jobs: HashMap<Id, Job>,
     changes: Vec<Change>,
     writing: Option<JoinHandle<Result<(), ArchiveError>>>,
     random: RandomState,
@@ -108,6 +110,7 @@ impl Keeper {
             crls: HashMap::new(),
             issuers: HashSet::new(),
             agenda: Agenda::new(),
+            jobs: HashMap::new(),
             changes: Vec::new(),
             writing: None,
             random: RandomState::new(),
@@ -147,11 +150,7 @@ impl Keeper {
                     // The shards are gone.
                     None => break,
                 },
-                Some(outcome) = running.join_next() => {
-                    if let Ok(outcome) = outcome {
-                        self.finished(outcome, &mut running);
-                    }
-                }
+                Some(outcome) = running.join_next_with_id() => self.finished(outcome, &mut running),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     while let Some(job) = self.agenda.take_due(Instant::now()) {
                         self.begin(job, &mut running);
@@ -192,15 +191,28 @@ impl Keeper {
         }
     }
 
-    fn finished(&mut self, outcome: Outcome, running: &mut JoinSet<Outcome>) {
-        let job = match &outcome {
-            Outcome::Certificate(thumbprint, _) => Job::Certificate(*thumbprint),
-            Outcome::Crl(source, _) => Job::Crl(source.clone()),
-        };
+    /// Does a job beside everything else.
+    fn spawn(
+        &mut self,
+        job: Job,
+        running: &mut JoinSet<Outcome>,
+        work: impl Future<Output = Outcome> + Send + 'static,
+    ) {
+        let task = running.spawn(work);
+        self.jobs.insert(task.id(), job);
+    }
+
+    fn finished(&mut self, outcome: Result<(Id, Outcome), JoinError>, running: &mut JoinSet<Outcome>) {
+        let id = outcome.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(job) = self.jobs.remove(&id) else { return };
         self.agenda.finish(&job);
         match outcome {
-            Outcome::Certificate(thumbprint, result) => self.take_answer(thumbprint, result),
-            Outcome::Crl(source, result) => self.take_crl(source, result),
+            Ok((_, Outcome::Certificate(thumbprint, result))) => self.take_answer(thumbprint, result),
+            Ok((_, Outcome::Crl(source, result))) => self.take_crl(source, result),
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a question about revocation broke off");
+                self.schedule(job, self.settings.refresh_interval, 1);
+            }
         }
         while let Some(job) = self.agenda.take_ready() {
             self.begin(job, running);

@@ -11,7 +11,7 @@ use crate::{ContentRule, Registration};
 pub(super) fn examine(identity: &Identity, registration: Registration, report: &mut Report<'_>) -> Roles {
     let claimed = identity.psd2.as_ref().map(|psd2| psd2.roles).unwrap_or_default();
     let granted = match registration {
-        Registration::NotAsked | Registration::Exempt => claimed,
+        Registration::NotAsked | Registration::Exempt { .. } => claimed,
         Registration::Unknown { since } => {
             let message = match since.and_then(rfc3339) {
                 Some(since) => format!("the authority's register that is known served until {since}"),
@@ -20,7 +20,7 @@ pub(super) fn examine(identity: &Identity, registration: Registration, report: &
             report.broken(ContentRule::RegisterUnknown, message);
             claimed
         }
-        Registration::NotFound => {
+        Registration::NotFound { .. } => {
             let message = "the authority's register does not have the holder's number";
             report.broken(ContentRule::RegisterNotFound, message);
             claimed

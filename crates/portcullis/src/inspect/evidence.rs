@@ -14,6 +14,7 @@ use portcullis_policy::{
 };
 use portcullis_trust::{
     Crl, Followed, Issuer, OCSP_RESPONSE_BYTES_MAX, OcspError, OcspQuestion, StatusBook, StatusQuestion,
+    TrustedPath,
 };
 
 use super::input::{Presented, read};
@@ -53,7 +54,7 @@ impl StatusFiles {
     pub(super) fn revocation(
         &self,
         identity: &Identity,
-        presented: &Presented,
+        (presented, path): (&Presented, Option<&TrustedPath>),
         now: i64,
     ) -> anyhow::Result<RevocationCheck> {
         if self.ocsp.is_empty() && self.crl.is_empty() {
@@ -62,7 +63,10 @@ impl StatusFiles {
         if identity.revocation_exempt {
             return Ok(RevocationCheck::Exempt);
         }
-        let issuer = issuer(identity, presented)?;
+        let issuer = match path {
+            Some(path) => path.issuer().clone(),
+            None => issuer(identity, presented)?,
+        };
         let mut book = StatusBook::default();
         let crls =
             self.crl.iter().map(|file| read_crl(file, &issuer, now)).collect::<anyhow::Result<Arc<_>>>()?;
@@ -70,8 +74,9 @@ impl StatusFiles {
         let question = OcspQuestion { issuer: &issuer, serial: identity.serial_number.as_octets() };
         for file in &self.ocsp {
             let response = read(file, OCSP_RESPONSE_BYTES_MAX as u64)?;
-            let believed =
-                |at| question.read(&response, None, at, &|serial| book.is_good_by_crl(&issuer, serial, at));
+            let believed = |at| {
+                question.read(&response, None, at, &|responder| book.is_good_by_crl(&issuer, responder, at))
+            };
             let answer = match believed(now) {
                 // As it was judged while it served.
                 Err(OcspError::Stale { until, .. }) => believed(until),

@@ -179,9 +179,9 @@ impl Report<'_> {
         }
         let registration = match assessment.registration {
             Registration::NotAsked => return Ok(()),
-            Registration::Exempt => "not there, as a bank".to_owned(),
+            Registration::Exempt { .. } => "not there, as a bank".to_owned(),
             Registration::Unknown { .. } => "unknown".to_owned(),
-            Registration::NotFound => "not there".to_owned(),
+            Registration::NotFound { .. } => "not there".to_owned(),
             Registration::Withdrawn { since: Some(since), .. } => {
                 format!("withdrawn since {}", rfc3339(since))
             }

@@ -85,6 +85,9 @@ impl Row {
 
     fn record(self) -> Result<Record, String> {
         let (country, code) = self.authority.split_once('-').ok_or("authority is not as in GB-FCA")?;
+        if !self.authority.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'-') {
+            return Err("authority is not in capital letters, as in GB-FCA".into());
+        }
         let number = self.number.trim();
         if number.is_empty() {
             return Err("number is missing".into());

@@ -68,11 +68,14 @@ impl Keeper {
 
     /// One copy of each CA: thousands of certificates have the same. Clients do not choose them, their paths are trusted.
     pub(super) fn shared(&mut self, issuer: Issuer) -> Arc<Issuer> {
-        if let Some(known) = self.issuers.get(&issuer) {
+        // One CA may have several certificates; if one of them lets it sign CRLs, it may.
+        if let Some(known) = self.issuers.get(&issuer)
+            && (known.may_sign_crls() || !issuer.may_sign_crls())
+        {
             return Arc::clone(known);
         }
         let issuer = Arc::new(issuer);
-        self.issuers.insert(Arc::clone(&issuer));
+        self.issuers.replace(Arc::clone(&issuer));
         issuer
     }
 
@@ -85,10 +88,9 @@ impl Keeper {
             self.note(Change::Forget(*thumbprint.as_bytes()));
             return;
         }
-        let book = self.ledger.read(|ledger| ledger.status.clone());
         if let (Some((response, taken)), Some(tracked)) = (response, self.certificates.get_mut(&thumbprint)) {
             // As it was judged when it came; whether it serves still, its end says.
-            match inquiry::recall(&response, taken, (&tracked.kept.issuer, &tracked.serial_number), &book) {
+            match inquiry::recall(&response, taken, (&tracked.kept.issuer, &tracked.serial_number)) {
                 Ok(answer) => tracked.answer = Some(answer),
                 Err(error) => {
                     let code = error.code();
@@ -202,7 +204,8 @@ impl Keeper {
             tracked.serial_number.clone(),
             self.ledger.read(|ledger| ledger.status.clone()),
         );
-        running.spawn(async move { Outcome::Certificate(thumbprint, inquiry.await) });
+        let work = async move { Outcome::Certificate(thumbprint, inquiry.await) };
+        self.spawn(Job::Certificate(thumbprint), running, work);
         true
     }
 

@@ -1,6 +1,6 @@
 //! The CRLs that are followed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use portcullis_identity::{Thumbprint, distinguished_name};
 use portcullis_trust::{Crl, Issuer};
@@ -63,13 +63,14 @@ impl Keeper {
         let Some(tracked) = self.certificates.get(&thumbprint) else { return false };
         let now = now_unix_s();
         let (issuer, urls) = (Arc::clone(&tracked.kept.issuer), tracked.crl_urls.clone());
+        let covers = |file: &CrlFile| file.crl.covers(&urls) && file.crl.check_time(now).is_ok();
         let (mut serves, mut is_awaited) = (false, false);
-        for url in urls {
-            let source = CrlSource { url, issuer: Arc::clone(&issuer) };
+        for url in &urls {
+            let source = CrlSource { url: url.clone(), issuer: Arc::clone(&issuer) };
             self.track_crl(source.clone());
             let Some(crl) = self.crls.get_mut(&source) else { continue };
             match &crl.file {
-                Some(file) if file.crl.check_time(now).is_ok() => serves = true,
+                Some(file) if covers(file) => serves = true,
                 _ if !crl.is_tried => is_awaited |= crl.awaited_by.insert(thumbprint),
                 _ => {}
             }
@@ -81,7 +82,12 @@ impl Keeper {
     }
 
     pub(super) fn track_crl(&mut self, source: CrlSource) {
-        if self.crls.contains_key(&source) || self.crls.len() >= CRLS_MAX {
+        if self.crls.contains_key(&source) {
+            return;
+        }
+        // There is always a place for one that the operator names.
+        if self.crls.len() >= CRLS_MAX && !self.settings.crls.contains(&source) {
+            count("crl", "crl.too-many");
             return;
         }
         let file = crl_file::recall(&self.crl_folder, &source, self.settings.crl_bytes_max);
@@ -113,7 +119,9 @@ impl Keeper {
     pub(super) fn begin_crl(&mut self, source: CrlSource, running: &mut JoinSet<Outcome>) {
         let Some(tracked) = self.crls.get(&source) else { return };
         let is_used = self.settings.crls.contains(&source)
-            || self.certificates.values().any(|tracked| tracked.kept.issuer == source.issuer);
+            || self.certificates.values().any(|tracked| {
+                tracked.kept.issuer == source.issuer && tracked.crl_urls.contains(&source.url)
+            });
         if !is_used {
             self.crls.remove(&source);
             self.publish_crls(&source.issuer);
@@ -126,17 +134,25 @@ impl Keeper {
         let before = tracked.file.clone();
         let (fetcher, folder, bytes_max) =
             (self.crl.clone(), self.crl_folder.clone(), self.settings.crl_bytes_max);
-        running.spawn(async move {
+        let job = Job::Crl(source.clone());
+        let work = async move {
             let fetched = crl_file::fetch(&fetcher, &folder, &source, before, bytes_max).await;
             Outcome::Crl(source, fetched)
-        });
+        };
+        self.spawn(job, running, work);
     }
 
     pub(super) fn take_crl(&mut self, source: CrlSource, result: Result<Option<CrlFile>, CrlFault>) {
         let Some(tracked) = self.crls.get_mut(&source) else { return };
         tracked.is_tried = true;
         let awaited_by = std::mem::take(&mut tracked.awaited_by);
-        let is_new = matches!(result, Ok(Some(_)));
+        // A server that knows no validators sends the same list again and again.
+        let is_same = |new: &CrlFile| {
+            tracked.file.as_ref().is_some_and(|old| {
+                (old.crl.this_update(), old.crl.number()) == (new.crl.this_update(), new.crl.number())
+            })
+        };
+        let is_new = matches!(&result, Ok(Some(new)) if !is_same(new));
         match result {
             Ok(file) => {
                 count("crl", if is_new { "new" } else { "unchanged" });
@@ -158,12 +174,16 @@ impl Keeper {
             }
         }
         let failures = tracked.failures;
+        // Ahead of its end: a fetch takes time, and may fail.
+        let end = tracked.file.as_ref().map(|file| file.crl.next_update());
+        let left = end.and_then(|end| u64::try_from(end - now_unix_s()).ok());
+        let ahead = left.map_or(Duration::MAX, |left| Duration::from_secs(left / 4 * 3));
         if is_new {
             self.publish_crls(&source.issuer);
         }
         for thumbprint in awaited_by {
             self.agenda.schedule(Job::Certificate(thumbprint), Instant::now());
         }
-        self.schedule(Job::Crl(source), self.settings.refresh_interval, failures);
+        self.schedule(Job::Crl(source), ahead.min(self.settings.refresh_interval), failures);
     }
 }
