@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::clients::arguments::ClientArguments;
+
 /// A load generator for TLS servers.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, about)]
@@ -216,6 +218,8 @@ pub(crate) struct SessionArguments {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) clients: ClientArguments,
 }
 
 #[cfg(test)]

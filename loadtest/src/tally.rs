@@ -7,11 +7,12 @@ use anyhow::Result;
 use rustls::ProtocolVersion;
 
 use crate::answer::Answer;
+use crate::clients::{ClientOutcomes, Kind, Verdict};
 use crate::connection::{Connection, Negotiated};
 use crate::failure::{Causes, Failure};
 use crate::latency::Latency;
 
-/// Counts of a run. Every operation is in exactly one of `completed`, `unexpected_status` and `failed`.
+/// Counts of a run. Every operation is in exactly one of `completed`, `refused`, `unexpected_status` and `failed`.
 #[derive(Debug)]
 pub(crate) struct Tally {
     expect_status: u16,
@@ -27,6 +28,9 @@ pub(crate) struct Tally {
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) causes: Causes,
     pub(crate) agreement: Agreement,
+    /// Refused as expected of their clients; in none of the counts above.
+    pub(crate) refused: u64,
+    pub(crate) clients: ClientOutcomes,
 }
 
 /// What the handshakes agreed on.
@@ -58,6 +62,8 @@ impl Tally {
             statuses: BTreeMap::new(),
             causes: Causes::default(),
             agreement: Agreement::None,
+            refused: 0,
+            clients: ClientOutcomes::default(),
         })
     }
 
@@ -76,9 +82,37 @@ impl Tally {
         } else {
             self.unexpected_status += 1;
         }
+        self.received(answer);
+        self.latency.record(latency);
+    }
+
+    fn received(&mut self, answer: Answer) {
         *self.statuses.entry(answer.status).or_default() += 1;
         self.bytes_received += answer.bytes;
-        self.latency.record(latency);
+    }
+
+    /// An operation of a client ended, in the way that its verdict says.
+    pub(crate) fn concluded(
+        &mut self,
+        kind: Kind,
+        verdict: Verdict,
+        result: &Result<Answer, Failure>,
+        latency: Duration,
+    ) {
+        self.clients.count(kind, verdict);
+        match (result, verdict) {
+            (Ok(answer), Verdict::Passed) => self.answered(*answer, latency),
+            (Ok(answer), Verdict::Unexpected) if kind == Kind::Good => self.answered(*answer, latency),
+            (Ok(answer), verdict) => {
+                // A client that should have been refused and was not, or one that was by an answer: neither has a latency.
+                let count =
+                    if verdict == Verdict::Refused { &mut self.refused } else { &mut self.unexpected_status };
+                *count += 1;
+                self.received(*answer);
+            }
+            (Err(_), Verdict::Refused) => self.refused += 1,
+            (Err(failure), _) => self.failed(failure, 1),
+        }
     }
 
     /// `times` operations ended without an answer.
@@ -89,7 +123,7 @@ impl Tally {
 
     /// Operations that ended, however they did.
     pub(crate) fn operations(&self) -> u64 {
-        self.completed + self.unexpected_status + self.failed
+        self.completed + self.refused + self.unexpected_status + self.failed
     }
 }
 

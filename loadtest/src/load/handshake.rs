@@ -25,10 +25,11 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<LoadReport> {
 
 async fn measure(arguments: &LoadArguments, plan: Rc<Plan>, driver: Driver) -> Result<LoadReport> {
     let watchdog = Watchdog::start();
+    let draw = Rc::new(RefCell::new(plan.clients.draw(0)));
     let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let mut workers: Vec<_> =
-        (0..arguments.connections).map(|_| Worker::new(&plan, &watchdog, &warmup)).collect();
+        (0..arguments.connections).map(|_| Worker::new(&plan, &watchdog, &draw, &warmup)).collect();
     workers = spend(workers, arguments.warmup).await;
     for worker in &mut workers {
         worker.tally = SharedTally::clone(&tally);

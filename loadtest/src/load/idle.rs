@@ -80,6 +80,9 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
             "--hold-s is shorter than --settle-s: the server's memory would be read after the connections are gone"
         );
     }
+    if !arguments.session.clients.bad.is_empty() {
+        bail!("--bad: idle holds connections of good clients only");
+    }
     let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections)?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }
@@ -92,12 +95,13 @@ async fn measure(
     rest: Duration,
 ) -> Result<IdleReport> {
     let watchdog = Watchdog::start();
+    let draw = Rc::new(RefCell::new(plan.clients.draw(0)));
     let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let open = async |count: u64, tally: &SharedTally| {
         let budget = Budget::new(count);
         let openers = (0..OPENERS).map(|_| {
-            let worker = Worker::new(&plan, &watchdog, tally);
+            let worker = Worker::new(&plan, &watchdog, &draw, tally);
             monoio::spawn(open_all(worker, budget.clone(), !arguments.no_request))
         });
         join(openers.collect()).await.into_iter().flatten().collect::<Vec<Connection>>()

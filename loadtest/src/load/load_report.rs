@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::arguments::LoadArguments;
+use crate::clients::{ClientOutcomes, Kind};
 use crate::driver::Driver;
 use crate::latency::LatencySummary;
 use crate::plan::Plan;
@@ -25,6 +26,9 @@ pub(crate) struct LoadReport {
     sni: String,
     path: String,
     client_certificate: Option<PathBuf>,
+    client_certificates: usize,
+    client_keys: usize,
+    seed: u64,
     count: u64,
     connections: u32,
     warmup: u64,
@@ -35,9 +39,11 @@ pub(crate) struct LoadReport {
     tls_offered: String,
     kx_offered: Vec<String>,
     completed: u64,
+    refused: u64,
     failed: u64,
     unexpected_status: u64,
     warmup_failed: u64,
+    warmup_unexpected: u64,
     handshakes: u64,
     resumed: u64,
     tickets_received: u64,
@@ -55,6 +61,7 @@ pub(crate) struct LoadReport {
     tls_version: Option<String>,
     cipher_suite: Option<String>,
     key_exchange: Option<String>,
+    clients: ClientOutcomes,
     statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, u64>,
 }
@@ -82,6 +89,9 @@ impl LoadReport {
             sni: session.sni.clone(),
             path: session.path.clone(),
             client_certificate: session.cert.clone(),
+            client_certificates: plan.clients.certificates,
+            client_keys: plan.clients.keys,
+            seed: session.clients.seed,
             count: arguments.count,
             connections: arguments.connections,
             warmup: arguments.warmup,
@@ -92,9 +102,11 @@ impl LoadReport {
             tls_offered: option_name(&session.tls),
             kx_offered: session.kx.iter().map(option_name).collect(),
             completed: tally.completed,
+            refused: tally.refused,
             failed: tally.failed,
             unexpected_status: tally.unexpected_status,
             warmup_failed: warmup.failed,
+            warmup_unexpected: warmup.clients.unexpected(),
             handshakes: warmup.handshakes + tally.handshakes,
             resumed: warmup.resumed + tally.resumed,
             tickets_received: warmup.tickets_received + tally.tickets_received,
@@ -111,6 +123,7 @@ impl LoadReport {
             tls_version,
             cipher_suite,
             key_exchange,
+            clients: tally.clients,
             statuses: tally.statuses.clone(),
             failures: failures.into_counts(),
         }
@@ -124,13 +137,25 @@ fn option_name(value: &impl ValueEnum) -> String {
 
 impl Report for LoadReport {
     fn complaint(&self) -> Option<String> {
-        if self.failed + self.unexpected_status + self.warmup_failed == 0 {
+        if self.failed + self.unexpected_status + self.warmup_failed + self.warmup_unexpected == 0 {
             return None;
         }
         let mut complaint = format!(
             "{} of {} failed, {} had an unexpected status, {} failed in the warm-up",
             self.failed, self.count, self.unexpected_status, self.warmup_failed
         );
+        if self.warmup_unexpected > self.warmup_failed {
+            let answers = self.warmup_unexpected - self.warmup_failed;
+            complaint += &format!("\n  {answers} answers in the warm-up were not expected");
+        }
+        for (kind, outcomes) in self.clients.kinds().filter(|(_, outcomes)| outcomes.unexpected > 0) {
+            let all = outcomes.expected + outcomes.unexpected;
+            complaint += &format!(
+                "\n  {} of {all} {} clients otherwise than expected",
+                outcomes.unexpected,
+                kind.name()
+            );
+        }
         for (cause, times) in &self.failures {
             complaint += &format!("\n  {times} x {cause}");
         }
@@ -152,6 +177,7 @@ impl Report for LoadReport {
             row("key exchange", text(&self.key_exchange)),
             row("completed", format!("{} of {}", self.completed, self.count)),
             row("failed", self.failed),
+            row("refused as expected", self.refused),
             row("unexpected status", self.unexpected_status),
             row("failed in the warm-up", self.warmup_failed),
             row("handshakes", format!("{}, {} resumed", self.handshakes, self.resumed)),
@@ -170,6 +196,16 @@ impl Report for LoadReport {
             row("client busy", format!("{:.0} %", self.client_busy * 100.0)),
             row("received", format!("{} bytes", self.bytes_received)),
         ];
+        if self.client_certificates > 1 {
+            rows.push(row(
+                "clients",
+                format!("{} certificates, {} keys", self.client_certificates, self.client_keys),
+            ));
+        }
+        for (kind, outcomes) in self.clients.kinds().filter(|(kind, _)| *kind != Kind::Good) {
+            let text = format!("{} as expected, {} otherwise", outcomes.expected, outcomes.unexpected);
+            rows.push(row(&format!("{} clients", kind.name()), text));
+        }
         if self.server_cpu_source == Some(CpuSource::Stat) {
             rows.push(row("note", "server CPU is exact to ticks of 10 ms only"));
         }

@@ -13,10 +13,14 @@ use std::rc::Rc;
 
 use monoio::task::JoinHandle;
 
+use crate::clients::Draw;
 use crate::tally::Tally;
 
 /// A tally that the workers of one thread share. It is never borrowed across an await.
 type SharedTally = Rc<RefCell<Tally>>;
+
+/// The choices of clients, which the workers of one thread share. It is never borrowed across an await.
+type SharedDraw = Rc<RefCell<Draw>>;
 
 /// Operations that are still to be done, shared by the workers of one thread.
 #[derive(Clone, Debug)]

@@ -23,7 +23,8 @@ use super::{Budget, SharedTally, join};
 /// A client and the connection it keeps.
 struct Client {
     worker: Worker,
-    /// None once the server has ended it with an answer that said so; the next request opens another.
+    /// None once the server has ended it with an answer that said so, or has refused a client as expected; the next request opens
+    /// another.
     connection: Option<Box<Connection>>,
 }
 
@@ -35,10 +36,11 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<LoadReport> {
 
 async fn measure(arguments: &LoadArguments, plan: Rc<Plan>, driver: Driver) -> Result<LoadReport> {
     let watchdog = Watchdog::start();
+    let draw = Rc::new(RefCell::new(plan.clients.draw(0)));
     let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let openings = (0..arguments.connections)
-        .map(|_| monoio::spawn(open(Worker::new(&plan, &watchdog, &warmup))))
+        .map(|_| monoio::spawn(open(Worker::new(&plan, &watchdog, &draw, &warmup))))
         .collect();
     let opened: Vec<Client> = join(openings).await.into_iter().flatten().collect();
     let mut clients = spend(opened, &Budget::new(arguments.warmup)).await;
@@ -57,18 +59,9 @@ async fn measure(arguments: &LoadArguments, plan: Rc<Plan>, driver: Driver) -> R
 }
 
 /// Opens a connection and does one GET, after which the server has nothing of the handshake left to do.
-async fn open(mut worker: Worker) -> Option<Client> {
-    let start = Instant::now();
-    match worker.open(worker.until(start)).await {
-        Ok(connection) => {
-            let mut client = Client { worker, connection: Some(Box::new(connection)) };
-            client.request().await.then_some(client)
-        }
-        Err(failure) => {
-            worker.count(&Err(failure), start);
-            None
-        }
-    }
+async fn open(worker: Worker) -> Option<Client> {
+    let mut client = Client { worker, connection: None };
+    client.request().await.then_some(client)
 }
 
 /// Lets the clients spend the budget, and returns those whose connection did not break.
@@ -87,11 +80,12 @@ async fn work(mut client: Client, budget: Budget) -> Option<Client> {
 }
 
 impl Client {
-    /// One request, counted. Returns false when it failed, after which the connection is of no use.
+    /// One request, counted. Returns false when it failed, after which the connection is of no use. One that was refused as
+    /// expected ends its connection, and the next is that of another client.
     async fn request(&mut self) -> bool {
         let start = Instant::now();
         let result = self.exchange(self.worker.until(start)).await;
-        if result.as_ref().is_ok_and(|answer| answer.closes) {
+        if result.as_ref().map_or(true, |answer| answer.closes) {
             self.connection = None;
         }
         self.worker.count(&result, start)

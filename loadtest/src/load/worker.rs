@@ -4,12 +4,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::answer::Answer;
+use crate::clients::Verdict;
 use crate::connection::{Buffers, Connection};
 use crate::deadline::{Deadline, Watchdog};
 use crate::failure::Failure;
 use crate::plan::Plan;
 
-use super::SharedTally;
+use super::{SharedDraw, SharedTally};
 
 /// A client with its buffers, which outlive its connections.
 #[derive(Debug)]
@@ -17,17 +18,22 @@ pub(crate) struct Worker {
     plan: Rc<Plan>,
     deadline: Rc<Deadline>,
     buffers: Buffers,
+    draw: SharedDraw,
+    /// The client of the last connection, by its number.
+    client: usize,
     /// Where it counts.
     pub(crate) tally: SharedTally,
 }
 
 impl Worker {
     /// A client without a connection.
-    pub(crate) fn new(plan: &Rc<Plan>, watchdog: &Watchdog, tally: &SharedTally) -> Self {
+    pub(crate) fn new(plan: &Rc<Plan>, watchdog: &Watchdog, draw: &SharedDraw, tally: &SharedTally) -> Self {
         Self {
             plan: Rc::clone(plan),
             deadline: watchdog.deadline(),
             buffers: Buffers::new(),
+            draw: Rc::clone(draw),
+            client: 0,
             tally: Rc::clone(tally),
         }
     }
@@ -37,9 +43,12 @@ impl Worker {
         start + self.plan.timeout
     }
 
-    /// Connects, shakes hands, and counts the handshake.
+    /// Connects as the next client, shakes hands, and counts the handshake.
     pub(crate) async fn open(&mut self, until: Instant) -> Result<Connection, Failure> {
-        let connection = Connection::open(&self.plan, until, &self.deadline, &mut self.buffers).await?;
+        let client = self.plan.clients.choose(&mut self.draw.borrow_mut());
+        self.client = client.number;
+        let connection =
+            Connection::open(&self.plan, client, until, &self.deadline, &mut self.buffers).await?;
         self.tally.borrow_mut().handshaken(&connection);
         Ok(connection)
     }
@@ -56,13 +65,13 @@ impl Worker {
         result
     }
 
-    /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer.
+    /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer, or with a refusal that was
+    /// expected of the client.
     pub(crate) fn count(&self, result: &Result<Answer, Failure>, start: Instant) -> bool {
-        let mut tally = self.tally.borrow_mut();
-        match result {
-            Ok(answer) => tally.answered(*answer, start.elapsed()),
-            Err(failure) => tally.failed(failure, 1),
-        }
-        result.is_ok()
+        let elapsed = start.elapsed();
+        let client = self.plan.clients.client(self.client);
+        let verdict = client.expectation.judge(result, self.plan.expect_status);
+        self.tally.borrow_mut().concluded(client.kind, verdict, result, elapsed);
+        result.is_ok() || verdict == Verdict::Refused
     }
 }
