@@ -103,7 +103,7 @@ fn openssl_signs_with_every_key() {
         let credential = tpp(&site, key_type);
         site.put("tpp", &credential);
         let [pem, key] = [site.path("tpp.pem"), site.path("tpp.key")].map(|path| path.display().to_string());
-        let rsa = matches!(key_type, KeyType::Rsa2048 | KeyType::Rsa4096);
+        let rsa = matches!(key_type, KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096);
         let mut runs: Vec<(&str, &str, Option<&str>)> =
             vec![("-tls1_2", "TLSv1.2", None), ("-tls1_3", "TLSv1.3", None)];
         if rsa {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::clients::arguments::ClientArguments;
+
 /// A load generator for TLS servers.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, about)]
@@ -121,9 +123,6 @@ pub(crate) struct LoadArguments {
     /// When those of a rate begin
     #[arg(long, value_enum, default_value_t = ArrivalTimes::Constant, requires = "rate")]
     pub(crate) arrivals: ArrivalTimes,
-    /// What random times are drawn from; the same seed gives the same times
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
     /// Connections at one time
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
@@ -266,6 +265,8 @@ pub(crate) struct SessionArguments {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) clients: ClientArguments,
 }
 
 impl SessionArguments {

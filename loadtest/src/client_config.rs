@@ -1,4 +1,4 @@
-//! The TLS client configuration, made once and shared by all connections.
+//! The TLS client configuration, made once and shared by all clients.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +16,9 @@ use rustls::{
 };
 
 use crate::arguments::{Cipher, Kx, SessionArguments, Tls};
-use crate::tickets::Tickets;
 
-/// Reads the files that the arguments name. Sessions are kept where some shall be resumed.
-pub(crate) fn build(session: &SessionArguments, keeps_sessions: bool) -> Result<Arc<ClientConfig>> {
+/// What all clients have in common: no certificate yet, and no sessions.
+pub(crate) fn build(session: &SessionArguments) -> Result<ClientConfig> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = session.kx.iter().map(|kx| kx_group(*kx)).collect();
     let suites = provider.cipher_suites.clone();
@@ -32,19 +31,10 @@ pub(crate) fn build(session: &SessionArguments, keeps_sessions: bool) -> Result<
         Some(file) => builder.with_root_certificates(roots(file)?),
         None => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms })),
     };
-    let mut config = match (&session.cert, &session.key) {
-        (Some(cert), Some(key)) => builder
-            .with_client_auth_cert(certificates(cert)?, private_key(key)?)
-            .with_context(|| format!("{} with {}", cert.display(), key.display()))?,
-        _ => builder.with_no_client_auth(),
-    };
-    config.resumption = match keeps_sessions {
-        // Stateless tickets in TLS 1.2 too: sessions by their id are resumed nowhere that a fleet stands behind one address.
-        true => Resumption::store(Arc::new(Tickets::default())),
-        false => Resumption::disabled(),
-    };
+    let mut config = builder.with_no_client_auth();
+    config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn version(tls: Tls) -> &'static SupportedProtocolVersion {
@@ -83,7 +73,8 @@ fn roots(file: &Path) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .with_context(|| file.display().to_string())?;
@@ -93,7 +84,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(certificates)
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
+/// The first private key of a PEM file.
+pub(crate) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file).with_context(|| file.display().to_string())
 }
 

@@ -12,6 +12,7 @@ use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 use rustls::{CipherSuite, ClientConnection, HandshakeKind, NamedGroup, ProtocolVersion};
 
 use crate::answer::{Answer, AnswerReader};
+use crate::clients::Client;
 use crate::deadline::Deadline;
 use crate::failure::{Failure, Stage};
 use crate::plan::Plan;
@@ -53,11 +54,11 @@ impl Buffers {
 }
 
 impl Connection {
-    /// Connects and shakes hands; with `resumes`, offers a session to resume. The client's last flight has been sent; in TLS 1.3 the
+    /// Connects and shakes hands as this client; with `resumes`, offers a session to resume. The client's last flight has been sent; in TLS 1.3 the
     /// server may still refuse it.
     pub(crate) async fn open(
         plan: &Plan,
-        resumes: bool,
+        (client, resumes): (&Client, bool),
         until: Instant,
         deadline: &Deadline,
         buffers: &mut Buffers,
@@ -72,7 +73,7 @@ impl Connection {
         let reset = linger { l_onoff: 1, l_linger: 0 };
         setsockopt(stream.as_raw_fd(), sockopt::Linger, &reset)
             .map_err(|errno| Failure::Connect(errno.into()))?;
-        let hello = || ClientConnection::new(Arc::clone(&plan.config), plan.server_name.clone());
+        let hello = || ClientConnection::new(Arc::clone(&client.config), plan.server_name.clone());
         let tls = tickets::begin(resumes, hello);
         let mut connection = Self { stream, tls: tls.map_err(Failure::Tls)? };
         deadline.arm(connection.stream.as_raw_fd(), until);

@@ -86,7 +86,7 @@ fn kind(error: &io::Error) -> String {
 }
 
 /// The name that RFC 8446, section 6 gives an alert.
-fn alert_name(description: AlertDescription) -> String {
+pub(crate) fn alert_name(description: AlertDescription) -> String {
     if description == AlertDescription::UnrecognisedName {
         return "unrecognized_name".to_owned();
     }

@@ -10,6 +10,7 @@ mod arguments;
 mod backend;
 mod chunked;
 mod client_config;
+mod clients;
 mod compare;
 mod connection;
 mod deadline;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 
 use crate::arguments::SessionArguments;
+use crate::clients::ClientSet;
 use crate::{client_config, driver};
 
 /// Longest duration that an option takes. A day is past any use; the limit keeps sums of instants in range.
@@ -24,8 +24,8 @@ pub(crate) struct Plan {
     pub(crate) target: SocketAddr,
     /// The name asked for.
     pub(crate) server_name: ServerName<'static>,
-    /// TLS settings of every connection.
-    pub(crate) config: Arc<ClientConfig>,
+    /// Who connects, with the TLS settings of each.
+    pub(crate) clients: Arc<ClientSet>,
     /// The bytes of the GET.
     pub(crate) request: Vec<u8>,
     /// The status that counts as completed.
@@ -51,7 +51,7 @@ impl Plan {
         let plan = Self {
             target,
             server_name,
-            config: client_config::build(session, keeps_sessions)?,
+            clients: Arc::new(ClientSet::prepare(session, &client_config::build(session)?, keeps_sessions)?),
             request: request(&session.path, &session.sni)?,
             expect_status: session.expect_status,
             timeout: seconds("--timeout-s", session.timeout_s)?,

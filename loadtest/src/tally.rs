@@ -7,11 +7,12 @@ use anyhow::Result;
 use rustls::ProtocolVersion;
 
 use crate::answer::Answer;
+use crate::clients::{ClientOutcomes, Kind, Verdict};
 use crate::connection::{Connection, Negotiated};
 use crate::failure::{Causes, Failure};
 use crate::latency::Latency;
 
-/// Counts of a run. Every operation is in exactly one of `completed`, `unexpected_status` and `failed`.
+/// Counts of a run. Every operation is in exactly one of `completed`, `refused`, `unexpected_status` and `failed`.
 #[derive(Debug)]
 pub(crate) struct Tally {
     expect_status: u16,
@@ -36,6 +37,9 @@ pub(crate) struct Tally {
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) causes: Causes,
     pub(crate) agreement: Agreement,
+    /// Refused as expected of their clients; in none of the counts above.
+    pub(crate) refused: u64,
+    pub(crate) clients: ClientOutcomes,
 }
 
 /// What ended in one second.
@@ -96,6 +100,8 @@ impl Tally {
             statuses: BTreeMap::new(),
             causes: Causes::default(),
             agreement: Agreement::None,
+            refused: 0,
+            clients: ClientOutcomes::default(),
         })
     }
 
@@ -116,10 +122,38 @@ impl Tally {
         } else {
             self.unexpected_status += 1;
         }
-        *self.statuses.entry(answer.status).or_default() += 1;
-        self.bytes_received += answer.bytes;
+        self.received(answer);
         self.second.completed += 1;
         self.second.latency.record(latency);
+    }
+
+    fn received(&mut self, answer: Answer) {
+        *self.statuses.entry(answer.status).or_default() += 1;
+        self.bytes_received += answer.bytes;
+    }
+
+    /// An operation of a client ended, in the way that its verdict says.
+    pub(crate) fn concluded(
+        &mut self,
+        kind: Kind,
+        verdict: Verdict,
+        result: &Result<Answer, Failure>,
+        latency: Duration,
+    ) {
+        self.clients.count(kind, verdict);
+        match (result, verdict) {
+            (Ok(answer), Verdict::Passed) => self.answered(*answer, latency),
+            (Ok(answer), Verdict::Unexpected) if kind == Kind::Good => self.answered(*answer, latency),
+            (Ok(answer), verdict) => {
+                // A client that should have been refused and was not, or one that was by an answer: neither has a latency.
+                let count =
+                    if verdict == Verdict::Refused { &mut self.refused } else { &mut self.unexpected_status };
+                *count += 1;
+                self.received(*answer);
+            }
+            (Err(_), Verdict::Refused) => self.refused += 1,
+            (Err(failure), _) => self.failed(failure, 1),
+        }
     }
 
     /// `times` operations ended without an answer.
@@ -142,6 +176,7 @@ impl Tally {
             (&mut self.completed, other.completed),
             (&mut self.unexpected_status, other.unexpected_status),
             (&mut self.failed, other.failed),
+            (&mut self.refused, other.refused),
             (&mut self.handshakes, other.handshakes),
             (&mut self.resumed, other.resumed),
             (&mut self.resumption_wanted, other.resumption_wanted),
@@ -156,6 +191,7 @@ impl Tally {
             *self.statuses.entry(*status).or_default() += times;
         }
         self.causes.merge(&other.causes);
+        self.clients += other.clients;
         self.agreement = self.agreement.and(other.agreement);
         self.latency.add(&other.latency)?;
         self.lateness.add(&other.lateness)
@@ -163,7 +199,7 @@ impl Tally {
 
     /// Operations that ended, however they did.
     pub(crate) fn operations(&self) -> u64 {
-        self.completed + self.unexpected_status + self.failed
+        self.completed + self.refused + self.unexpected_status + self.failed
     }
 }
 

@@ -60,7 +60,7 @@ fn what_cannot_begin_in_time_has_failed_and_nothing_is_lost() {
     }
     let outcome = server.load("handshake", &options);
     assert!(
-        outcome.report["failures"]["not started"].as_u64().unwrap() > 10,
+        outcome.report["failures"]["not started"].as_u64().unwrap() > 0,
         "{}",
         outcome.report["failures"]
     );

@@ -92,6 +92,7 @@ fn parts(kind: Kind, arguments: &LoadArguments) -> Result<Vec<Part>> {
     };
     let part = |nth: usize| Part {
         kind,
+        number: nth as u64,
         core: (!cores.is_empty()).then(|| cores[nth % cores.len()]),
         io: arguments.session.io,
         connections: u32::try_from(share(arguments.connections.into(), nth)).unwrap_or(u32::MAX),
@@ -104,7 +105,8 @@ fn parts(kind: Kind, arguments: &LoadArguments) -> Result<Vec<Part>> {
         // Those of several threads fall between each other's.
         offset: rate
             .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(nth as f64 / threads as f64 / rate)),
-        seed: (arguments.arrivals == ArrivalTimes::Poisson).then(|| arguments.seed.wrapping_add(nth as u64)),
+        seed: (arguments.arrivals == ArrivalTimes::Poisson)
+            .then(|| arguments.session.clients.seed.wrapping_add(nth as u64)),
         resume_ratio: arguments.resume_ratio,
     };
     Ok((0..threads).map(part).collect())

@@ -22,7 +22,7 @@ use crate::tally::Tally;
 use crate::tickets::Share;
 
 use super::schedule::{End, Schedule};
-use super::worker::Worker;
+use super::worker::{Choices, Worker};
 use super::{SharedTally, join};
 
 /// Connections that are opened at one time. A server that keeps what its busiest moment needed should not be charged for
@@ -82,6 +82,9 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
             "--hold-s is shorter than --settle-s: the server's memory would be read after the connections are gone"
         );
     }
+    if !arguments.session.clients.bad.is_empty() {
+        bail!("--bad: idle holds connections of good clients only");
+    }
     let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections, false)?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }
@@ -96,11 +99,14 @@ async fn measure(
     let watchdog = Watchdog::start();
     let warmup = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
     let tally = Rc::new(RefCell::new(Tally::new(plan.expect_status)?));
+    let choices = Choices {
+        draw: Rc::new(RefCell::new(plan.clients.draw(0))),
+        resumption: Rc::new(Cell::new(Share::new(0.0))),
+    };
     let open = async |count: u64, tally: &SharedTally| {
         let schedule = Schedule::closed(End::Count(count));
-        let none_resumes = Rc::new(Cell::new(Share::new(0.0)));
         let openers = (0..OPENERS).map(|_| {
-            let worker = Worker::new(&plan, &watchdog, &none_resumes, tally);
+            let worker = Worker::new(&plan, &watchdog, &choices, tally);
             monoio::spawn(open_all(worker, schedule.clone(), !arguments.no_request))
         });
         join(openers.collect()).await.into_iter().flatten().collect::<Vec<Connection>>()

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::arguments::{ArrivalTimes, LoadArguments};
+use crate::arguments::LoadArguments;
+use crate::clients::{self, ClientOutcomes};
 use crate::driver::Driver;
 use crate::latency::LatencySummary;
 use crate::plan::Plan;
@@ -30,12 +31,14 @@ pub(crate) struct LoadReport {
     sni: String,
     path: String,
     client_certificate: Option<PathBuf>,
+    client_certificates: usize,
+    client_keys: usize,
     title: Option<String>,
     count: Option<u64>,
     duration: Option<String>,
     rate: Option<f64>,
     arrivals: Option<String>,
-    seed: Option<u64>,
+    seed: u64,
     resume_ratio: f64,
     threads: usize,
     connections: u32,
@@ -48,9 +51,11 @@ pub(crate) struct LoadReport {
     tls_offered: String,
     kx_offered: Vec<String>,
     completed: u64,
+    refused: u64,
     failed: u64,
     unexpected_status: u64,
     warmup_failed: u64,
+    warmup_unexpected: u64,
     handshakes: u64,
     resumed: u64,
     resumption_wanted: u64,
@@ -74,6 +79,7 @@ pub(crate) struct LoadReport {
     tls_version: Option<String>,
     cipher_suite: Option<String>,
     key_exchange: Option<String>,
+    clients: ClientOutcomes,
     statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, u64>,
 }
@@ -106,12 +112,14 @@ impl LoadReport {
             sni: session.sni.clone(),
             path: session.path.clone(),
             client_certificate: session.cert.clone(),
+            client_certificates: plan.clients.certificates,
+            client_keys: plan.clients.keys,
             title: arguments.title.clone(),
             count: arguments.count,
             duration: arguments.duration.clone(),
             rate: arguments.rate,
             arrivals: is_open.then(|| option_name(&arguments.arrivals)),
-            seed: (arguments.arrivals == ArrivalTimes::Poisson).then_some(arguments.seed),
+            seed: session.clients.seed,
             resume_ratio: arguments.resume_ratio,
             threads,
             connections: arguments.connections,
@@ -124,9 +132,11 @@ impl LoadReport {
             tls_offered: option_name(&session.tls),
             kx_offered: session.kx.iter().map(option_name).collect(),
             completed: tally.completed,
+            refused: tally.refused,
             failed: tally.failed,
             unexpected_status: tally.unexpected_status,
             warmup_failed: warmup.failed,
+            warmup_unexpected: warmup.clients.unexpected(),
             handshakes: warmup.handshakes + tally.handshakes,
             resumed: warmup.resumed + tally.resumed,
             resumption_wanted: tally.resumption_wanted,
@@ -149,6 +159,7 @@ impl LoadReport {
             tls_version,
             cipher_suite,
             key_exchange,
+            clients: tally.clients,
             statuses: tally.statuses.clone(),
             failures: failures.into_counts(),
         }
@@ -167,10 +178,10 @@ fn option_name(value: &impl ValueEnum) -> String {
 
 impl Report for LoadReport {
     fn complaint(&self) -> Option<String> {
-        if self.failed + self.unexpected_status + self.warmup_failed + self.resumption_missed == 0 {
+        if self.failed + self.unexpected_status + self.warmup_unexpected + self.resumption_missed == 0 {
             return None;
         }
-        let operations = self.completed + self.unexpected_status + self.failed;
+        let operations = self.completed + self.refused + self.unexpected_status + self.failed;
         let mut complaint = format!(
             "{} of {operations} failed, {} had an unexpected status, {} failed in the warm-up",
             self.failed, self.unexpected_status, self.warmup_failed
@@ -179,6 +190,18 @@ impl Report for LoadReport {
             complaint += &format!(
                 "; {} handshakes resumed a session that should not, or did not that should",
                 self.resumption_missed
+            );
+        }
+        if self.warmup_unexpected > self.warmup_failed {
+            let answers = self.warmup_unexpected - self.warmup_failed;
+            complaint += &format!("\n  {answers} answers in the warm-up were not expected");
+        }
+        for (kind, outcomes) in self.clients.kinds().filter(|(_, outcomes)| outcomes.unexpected > 0) {
+            let all = outcomes.expected + outcomes.unexpected;
+            complaint += &format!(
+                "\n  {} of {all} {} clients otherwise than expected",
+                outcomes.unexpected,
+                kind.name()
             );
         }
         for (cause, times) in &self.failures {
@@ -202,6 +225,7 @@ impl Report for LoadReport {
             row("key exchange", text(&self.key_exchange)),
             row("completed", self.completed),
             row("failed", self.failed),
+            row("refused as expected", self.refused),
             row("unexpected status", self.unexpected_status),
             row("failed in the warm-up", self.warmup_failed),
             row("handshakes", format!("{}, {} resumed", self.handshakes, self.resumed)),
@@ -221,6 +245,16 @@ impl Report for LoadReport {
             row("client busy", format!("{:.0} %", self.client_busy * 100.0)),
             row("received", format!("{} bytes", self.bytes_received)),
         ];
+        if self.client_certificates > 1 {
+            rows.push(row(
+                "clients",
+                format!("{} certificates, {} keys", self.client_certificates, self.client_keys),
+            ));
+        }
+        for (kind, outcomes) in self.clients.kinds().filter(|(kind, _)| *kind != clients::Kind::Good) {
+            let text = format!("{} as expected, {} otherwise", outcomes.expected, outcomes.unexpected);
+            rows.push(row(&format!("{} clients", kind.name()), text));
+        }
         if self.rate.is_some() {
             rows.push(figure("began late by, p99", self.late_p99_us, "us"));
         }

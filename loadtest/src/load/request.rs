@@ -13,24 +13,16 @@ use super::worker::Worker;
 /// A client and the connection it keeps.
 pub(super) struct Client {
     pub(super) worker: Worker,
-    /// None once the server has ended it with an answer that said so; the next request opens another.
+    /// None once the server has ended it with an answer that said so, or has refused a client as expected; the next request opens
+    /// another.
     connection: Option<Box<Connection>>,
 }
 
 /// Opens a connection for each worker and does one GET, after which the server has nothing of the handshake left to do.
 pub(super) async fn open(workers: Vec<Worker>) -> Vec<Client> {
-    let open = async |mut worker: Worker| {
-        let start = Instant::now();
-        match worker.open(worker.until(start)).await {
-            Ok(connection) => {
-                let mut client = Client { worker, connection: Some(Box::new(connection)) };
-                client.request(start).await.then_some(client)
-            }
-            Err(failure) => {
-                worker.count(&Err(failure), start);
-                None
-            }
-        }
+    let open = async |worker: Worker| {
+        let mut client = Client { worker, connection: None };
+        client.request(Instant::now()).await.then_some(client)
     };
     let opened = join(workers.into_iter().map(|worker| monoio::spawn(open(worker))).collect()).await;
     opened.into_iter().flatten().collect()
@@ -52,10 +44,11 @@ async fn work(mut client: Client, schedule: Schedule) -> Option<Client> {
 }
 
 impl Client {
-    /// One request, counted. Returns false when it failed, after which the connection is of no use.
+    /// One request, counted. Returns false when it failed, after which the connection is of no use. One that was refused as
+    /// expected ends its connection, and the next is that of another client.
     async fn request(&mut self, start: Instant) -> bool {
         let result = self.exchange(self.worker.until(start)).await;
-        if result.as_ref().is_ok_and(|answer| answer.closes) {
+        if result.as_ref().map_or(true, |answer| answer.closes) {
             self.connection = None;
         }
         self.worker.count(&result, start)

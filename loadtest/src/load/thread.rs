@@ -18,13 +18,15 @@ use crate::tickets::Share;
 use super::pacer::{Gaps, Pacer};
 use super::request::Client;
 use super::schedule::{Arrivals, End, Schedule};
-use super::worker::Worker;
+use super::worker::{Choices, Worker};
 use super::{Kind, SharedTally, handshake, request};
 
 /// What one thread does of the whole.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) kind: Kind,
+    /// Which of the threads it is.
+    pub(super) number: u64,
     pub(super) core: Option<usize>,
     pub(super) io: Io,
     pub(super) connections: u32,
@@ -84,7 +86,9 @@ impl Part {
         let new_tally = || Tally::new(plan.expect_status).map(|tally| Rc::new(RefCell::new(tally)));
         let (warmup, tally) = (new_tally()?, new_tally()?);
         let resumption = Rc::new(Cell::new(Share::new(self.resume_ratio)));
-        let workers = (0..self.connections).map(|_| Worker::new(&plan, &watchdog, &resumption, &warmup));
+        let draw = Rc::new(RefCell::new(plan.clients.draw(self.number)));
+        let choices = Choices { draw, resumption };
+        let workers = (0..self.connections).map(|_| Worker::new(&plan, &watchdog, &choices, &warmup));
         let mut crew = self.warm_up(workers.collect()).await;
         crew.set_tally(&tally);
         news.send(News::Warm(driver)).context("the measurement was given up")?;

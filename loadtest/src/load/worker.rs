@@ -1,10 +1,11 @@
 //! One of the clients that make the load: it does one thing at a time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::answer::Answer;
+use crate::clients::{Draw, Verdict};
 use crate::connection::{Buffers, Connection};
 use crate::deadline::{Deadline, Watchdog};
 use crate::failure::Failure;
@@ -13,30 +14,37 @@ use crate::tickets::Share;
 
 use super::SharedTally;
 
+/// What is next, for all workers of a thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Choices {
+    /// Which client. Never borrowed across an await.
+    pub(crate) draw: Rc<RefCell<Draw>>,
+    /// Whether a handshake resumes a session.
+    pub(crate) resumption: Rc<Cell<Share>>,
+}
+
 /// A client with its buffers, which outlive its connections.
 #[derive(Debug)]
 pub(crate) struct Worker {
     plan: Rc<Plan>,
     deadline: Rc<Deadline>,
     buffers: Buffers,
-    resumption: Rc<Cell<Share>>,
+    choices: Choices,
+    /// The client of the last connection, by its number.
+    client: usize,
     /// Where it counts.
     pub(crate) tally: SharedTally,
 }
 
 impl Worker {
     /// A client without a connection.
-    pub(crate) fn new(
-        plan: &Rc<Plan>,
-        watchdog: &Watchdog,
-        resumption: &Rc<Cell<Share>>,
-        tally: &SharedTally,
-    ) -> Self {
+    pub(crate) fn new(plan: &Rc<Plan>, watchdog: &Watchdog, choices: &Choices, tally: &SharedTally) -> Self {
         Self {
             plan: Rc::clone(plan),
             deadline: watchdog.deadline(),
             buffers: Buffers::new(),
-            resumption: Rc::clone(resumption),
+            choices: choices.clone(),
+            client: 0,
             tally: Rc::clone(tally),
         }
     }
@@ -56,11 +64,11 @@ impl Worker {
         late < self.plan.timeout
     }
 
-    /// Connects, shakes hands, and counts the handshake. The share of those that shall resume a session offer one.
+    /// Connects as the next client, shakes hands, and counts the handshake. The share of those that shall resume a session offer one.
     pub(crate) async fn open(&mut self, until: Instant) -> Result<Connection, Failure> {
-        let mut share = self.resumption.get();
+        let mut share = self.choices.resumption.get();
         let resumes = share.next();
-        self.resumption.set(share);
+        self.choices.resumption.set(share);
         self.shake_hands(until, resumes).await
     }
 
@@ -70,8 +78,10 @@ impl Worker {
     }
 
     async fn shake_hands(&mut self, until: Instant, resumes: bool) -> Result<Connection, Failure> {
-        let connection =
-            Connection::open(&self.plan, resumes, until, &self.deadline, &mut self.buffers).await?;
+        let client = self.plan.clients.choose(&mut self.choices.draw.borrow_mut());
+        self.client = client.number;
+        let how = (client, resumes);
+        let connection = Connection::open(&self.plan, how, until, &self.deadline, &mut self.buffers).await?;
         self.tally.borrow_mut().handshaken(&connection, resumes);
         Ok(connection)
     }
@@ -88,13 +98,13 @@ impl Worker {
         result
     }
 
-    /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer.
+    /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer, or with a refusal that was
+    /// expected of the client.
     pub(crate) fn count(&self, result: &Result<Answer, Failure>, start: Instant) -> bool {
-        let mut tally = self.tally.borrow_mut();
-        match result {
-            Ok(answer) => tally.answered(*answer, start.elapsed()),
-            Err(failure) => tally.failed(failure, 1),
-        }
-        result.is_ok()
+        let elapsed = start.elapsed();
+        let client = self.plan.clients.client(self.client);
+        let verdict = client.expectation.judge(result, self.plan.expect_status);
+        self.tally.borrow_mut().concluded(client.kind, verdict, result, elapsed);
+        result.is_ok() || verdict == Verdict::Refused
     }
 }

@@ -142,7 +142,7 @@ impl Server {
         }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.directory.join(name).to_str().unwrap().to_owned()
     }
 }
@@ -172,6 +172,7 @@ fn certificates(directory: &std::path::Path) -> ServerConfig {
     let (client, client_key) = leaf("client");
     let (server, server_key) = leaf("localhost");
     fs::write(directory.join("root.pem"), authority.pem()).unwrap();
+    fs::write(directory.join("root.key"), authority.key().serialize_pem()).unwrap();
     fs::write(directory.join("client.pem"), client.pem()).unwrap();
     fs::write(directory.join("client.key"), client_key.serialize_pem()).unwrap();
 

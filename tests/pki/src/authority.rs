@@ -116,7 +116,7 @@ impl Authority {
     }
 }
 
-fn ca_params(subject: &Subject, path_len: u8) -> Result<CertificateParams, Error> {
+pub(crate) fn ca_params(subject: &Subject, path_len: u8) -> Result<CertificateParams, Error> {
     // Older than any leaf that a test dates back, and far from its end.
     let validity =
         Validity { not_before: Validity::days(0).not_before - Duration::days(800), ..Validity::days(3650) };

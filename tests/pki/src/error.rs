@@ -24,6 +24,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A CA that was read cannot issue what it is asked for.
+    #[error("the issuing CA is of no use: {0}")]
+    Issuer(String),
     /// A PEM text holds no certificate whose validity can be read.
     #[error("no readable certificate in the PEM text: {0}")]
     Unreadable(String),

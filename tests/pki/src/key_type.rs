@@ -18,13 +18,16 @@ pub enum KeyType {
     Ed25519,
     /// RSA with a modulus of 2,048 bits.
     Rsa2048,
+    /// RSA with a modulus of 3,072 bits.
+    Rsa3072,
     /// RSA with a modulus of 4,096 bits; making one takes a second or more.
     Rsa4096,
 }
 
 impl KeyType {
     /// Every kind, for tests that go through them all.
-    pub const ALL: [Self; 5] = [Self::P256, Self::P384, Self::Ed25519, Self::Rsa2048, Self::Rsa4096];
+    pub const ALL: [Self; 6] =
+        [Self::P256, Self::P384, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
     pub(crate) fn generate(self) -> Result<KeyPair, Error> {
         Ok(match self {
@@ -32,6 +35,7 @@ impl KeyType {
             Self::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384)?,
             Self::Ed25519 => ed25519()?,
             Self::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?,
+            Self::Rsa3072 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_3072)?,
             Self::Rsa4096 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096)?,
         })
     }

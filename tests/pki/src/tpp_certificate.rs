@@ -1,11 +1,14 @@
 //! The certificates of third parties: QWACs with PSD2 attributes, or nearly.
 
-use rcgen::{CertificateParams, CrlDistributionPoint, CustomExtension, ExtendedKeyUsagePurpose};
+use rcgen::{
+    CertificateParams, CrlDistributionPoint, CustomExtension, ExtendedKeyUsagePurpose, SerialNumber,
+};
+use rustls_pki_types::CertificateDer;
 
 use crate::credential::leaf_params;
 use crate::{
-    Authority, Credential, Error, Incorporation, KeyType, Psd2Statement, QcStatements, RoleOfPsp, Subject,
-    Validity, extension, oid,
+    Authority, Credential, Error, Incorporation, IssuingCa, KeyType, Psd2Statement, QcStatements, RoleOfPsp,
+    Subject, SubjectKey, Validity, extension, oid,
 };
 
 /// A TPP's certificate to be; [`issue`](Self::issue) makes it. As it comes from [`new`](Self::new) it is a QWAC of a legal person whom
@@ -22,6 +25,8 @@ pub struct TppCertificate {
     policies: Vec<Vec<u64>>,
     crl_urls: Vec<String>,
     access: Vec<(&'static [u64], String)>,
+    /// None: as rcgen derives it from the key.
+    serial_number: Option<Vec<u8>>,
 }
 
 /// The longest that browsers take since March 2026 is 200 days.
@@ -53,6 +58,7 @@ impl TppCertificate {
                 .to_vec(),
             crl_urls: Vec::new(),
             access: Vec::new(),
+            serial_number: None,
         }
     }
 
@@ -169,19 +175,41 @@ impl TppCertificate {
         self
     }
 
+    /// Under this serial number, big-endian and positive. Certificates of one CA that share a key need it, since it is made
+    /// from the key otherwise.
+    #[must_use]
+    pub fn serial_number(mut self, serial_number: &[u8]) -> Self {
+        self.serial_number = Some(serial_number.to_vec());
+        self
+    }
+
     /// Makes the key and has the authority sign.
     ///
     /// # Errors
     ///
     /// [`Error::Issue`] when a name or URL cannot stand in a certificate.
     pub fn issue(self, authority: &Authority) -> Result<Credential, Error> {
+        Credential::issue(&self.params()?, self.key_type, authority)
+    }
+
+    /// Has a CA sign it for a key that is there already, whatever kind of key was asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub fn issue_for(&self, key: &SubjectKey, ca: &IssuingCa) -> Result<CertificateDer<'static>, Error> {
+        ca.sign(&self.params()?, key)
+    }
+
+    fn params(&self) -> Result<CertificateParams, Error> {
         let mut params = leaf_params(&self.subject, self.validity)?;
         params.extended_key_usages.clone_from(&self.usages);
         params.subject_alt_names = CertificateParams::new(self.names.clone())?.subject_alt_names;
         params.crl_distribution_points =
             self.crl_urls.iter().map(|url| CrlDistributionPoint { uris: vec![url.clone()] }).collect();
         params.custom_extensions = self.extensions();
-        Credential::issue(&params, self.key_type, authority)
+        params.serial_number = self.serial_number.clone().map(SerialNumber::from);
+        Ok(params)
     }
 
     fn extensions(&self) -> Vec<CustomExtension> {

@@ -1,0 +1,148 @@
+//! The clients that make the load: who they are, which of them is next, and what is expected of each.
+//!
+//! A set is made before the load starts and is shared by all threads. Each thread has a [`Draw`] of its own, with which
+//! [`ClientSet::choose`] takes the client of the thread's next connection.
+
+pub(crate) mod arguments;
+
+mod draw;
+mod expectation;
+mod folder;
+mod issuance;
+mod kind;
+mod outcomes;
+mod roster;
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
+pub(crate) use self::draw::Draw;
+pub(crate) use self::expectation::Verdict;
+pub(crate) use self::kind::Kind;
+pub(crate) use self::outcomes::ClientOutcomes;
+
+use self::arguments::ClientArguments;
+use self::draw::Distribution;
+use self::expectation::Expectation;
+use self::kind::Mix;
+use self::roster::Roster;
+use crate::arguments::SessionArguments;
+use crate::tickets::Tickets;
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its place in the set, from 0.
+    pub(crate) number: usize,
+    /// What is wrong with it.
+    pub(crate) kind: Kind,
+    /// TLS settings, with its certificate if it has one.
+    pub(crate) config: Arc<ClientConfig>,
+    /// How its operations are to end.
+    pub(crate) expectation: Arc<Expectation>,
+}
+
+/// All clients of a run, those of a kind side by side.
+#[derive(Debug)]
+pub(crate) struct ClientSet {
+    clients: Vec<Client>,
+    groups: [Option<Group>; Kind::ALL.len()],
+    mix: Mix,
+    seed: u64,
+    /// Certificates that clients have; 0 if the one client has none.
+    pub(crate) certificates: usize,
+    /// Different keys among them.
+    pub(crate) keys: usize,
+}
+
+/// The clients of one kind.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    first: usize,
+    distribution: Distribution,
+}
+
+impl ClientSet {
+    /// Reads or makes the clients that the arguments name. `base` is what they have in common: TLS settings without a
+    /// certificate. Each keeps its sessions where some shall be resumed.
+    pub(crate) fn prepare(
+        session: &SessionArguments,
+        base: &ClientConfig,
+        keeps_sessions: bool,
+    ) -> Result<Self> {
+        let arguments = &session.clients;
+        let Roster { kinds, keys } = Roster::gather(session, base.crypto_provider())?;
+        let mut set = Self {
+            clients: Vec::new(),
+            groups: [None; Kind::ALL.len()],
+            mix: Mix::new(&arguments.bad)?,
+            seed: arguments.seed,
+            certificates: kinds.iter().map(|(_, certified)| certified.len()).sum(),
+            keys,
+        };
+        for (kind, certified) in kinds {
+            let mut configs: Vec<ClientConfig> = match certified.as_slice() {
+                [] => vec![base.clone()],
+                certified => certified.iter().map(|certified| with_certificate(base, certified)).collect(),
+            };
+            // A session belongs to the certificate that began it.
+            for config in configs.iter_mut().filter(|_| keeps_sessions) {
+                config.resumption = Resumption::store(Arc::new(Tickets::default()));
+            }
+            set.add(arguments, kind, configs)?;
+        }
+        Ok(set)
+    }
+
+    /// The choices of a thread, from their beginning.
+    pub(crate) fn draw(&self, thread: u64) -> Draw {
+        Draw::new(self.seed, thread, self.mix.clone())
+    }
+
+    /// The client of the next connection.
+    pub(crate) fn choose(&self, draw: &mut Draw) -> &Client {
+        let group = self.groups[draw.kind() as usize].expect("a kind that has a share has clients");
+        &self.clients[group.first + draw.index(&group.distribution)]
+    }
+
+    /// A client by its number.
+    pub(crate) fn client(&self, number: usize) -> &Client {
+        &self.clients[number]
+    }
+
+    fn add(&mut self, arguments: &ClientArguments, kind: Kind, configs: Vec<ClientConfig>) -> Result<()> {
+        let first = self.clients.len();
+        let count = u32::try_from(configs.len())?;
+        let distribution = Distribution::new(arguments.choice, arguments.zipf_exponent, count)?;
+        self.groups[kind as usize] = Some(Group { first, distribution });
+        let expectation = Arc::new(expectation(arguments, kind)?);
+        self.clients.extend(configs.into_iter().enumerate().map(|(index, config)| Client {
+            number: first + index,
+            kind,
+            config: Arc::new(config),
+            expectation: Arc::clone(&expectation),
+        }));
+        Ok(())
+    }
+}
+
+/// The common settings with a certificate.
+fn with_certificate(base: &ClientConfig, certified: &Arc<CertifiedKey>) -> ClientConfig {
+    let mut config = base.clone();
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(Arc::clone(certified)));
+    config
+}
+
+/// What was said of a kind, or what is usual.
+fn expectation(arguments: &ClientArguments, kind: Kind) -> Result<Expectation> {
+    let mut said = arguments.expect.iter().filter(|expected| expected.kind == kind);
+    let expectation = said.next().map_or_else(|| Expectation::usual(kind), |said| said.expectation.clone());
+    if said.next().is_some() {
+        bail!("--expect names {} twice", kind.name());
+    }
+    Ok(expectation)
+}
