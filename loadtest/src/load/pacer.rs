@@ -15,26 +15,31 @@ use super::schedule::{Arrivals, End};
 /// Operations that may wait for a worker. At a hundred thousand a second a server that stands still for ten seconds fills it.
 const WAITING_MAX: usize = 1 << 20;
 
-/// The times between operations.
+/// When operations begin, as seconds after the first.
 #[derive(Debug)]
-pub(crate) struct Gaps {
-    mean: Duration,
-    /// Draws the times of a Poisson process; without it they are all the same.
+pub(crate) struct Times {
+    rate: f64,
+    told: u64,
+    now_s: f64,
+    /// Draws the times of a Poisson process; without it the distances are all the same.
     random: Option<fastrand::Rng>,
 }
 
-impl Gaps {
+impl Times {
     /// For a mean rate per second. With a seed they are those of a Poisson process.
     pub(crate) fn new(rate: f64, seed: Option<u64>) -> Self {
-        Self { mean: Duration::from_secs_f64(1.0 / rate), random: seed.map(fastrand::Rng::with_seed) }
+        Self { rate, told: 0, now_s: 0.0, random: seed.map(fastrand::Rng::with_seed) }
     }
 
+    /// When the next one begins. Distances are not summed up where they are the same, nor are their roundings.
     fn next(&mut self) -> Duration {
-        match &mut self.random {
-            None => self.mean,
+        self.told += 1;
+        self.now_s = match &mut self.random {
+            None => self.told as f64 / self.rate,
             // The inverse of the exponential distribution; 1 - f64() is never 0.
-            Some(random) => self.mean.mul_f64(-(1.0 - random.f64()).ln()),
-        }
+            Some(random) => self.now_s - (1.0 - random.f64()).ln() / self.rate,
+        };
+        Duration::from_secs_f64(self.now_s)
     }
 }
 
@@ -47,7 +52,7 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// Begins at `first`.
-    pub(crate) fn start(first: Instant, mut gaps: Gaps, end: End) -> Result<Self> {
+    pub(crate) fn start(first: Instant, mut times: Times, end: End) -> Result<Self> {
         let (bell, mut ring) = StdUnixStream::pair().context("a pair of sockets")?;
         // A bell that is not listened to needs no second stroke.
         ring.set_nonblocking(true).context("a pair of sockets")?;
@@ -65,7 +70,7 @@ impl Pacer {
                     if sender.send(next).is_err() {
                         return;
                     }
-                    next += gaps.next();
+                    next = first + times.next();
                     told += 1;
                 }
                 let _ = ring.write(&[0]);
@@ -102,15 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_have_their_mean() {
-        let mean = |mut gaps: Gaps| (0..100_000).map(|_| gaps.next().as_secs_f64()).sum::<f64>() / 100_000.0;
-        assert!((mean(Gaps::new(1000.0, None)) - 0.001).abs() < 1e-9);
-        let poisson = mean(Gaps::new(1000.0, Some(7)));
-        assert!((poisson - 0.001).abs() < 2e-5, "{poisson}");
-        assert_eq!(
-            Gaps::new(9.0, Some(1)).next(),
-            Gaps::new(9.0, Some(1)).next(),
-            "a seed gives the same times again"
-        );
+    fn times_keep_their_rate() {
+        let last = |mut times: Times| (0..100_000).map(|_| times.next()).last().unwrap().as_secs_f64();
+        for rate in [3.0, 300.0, 700_000.0, 3_000_000.0] {
+            let expected = 100_000.0 / rate;
+            assert!((last(Times::new(rate, None)) - expected).abs() < 2e-9, "{rate}");
+        }
+        let poisson = last(Times::new(1000.0, Some(7)));
+        assert!((poisson - 100.0).abs() < 2.0, "{poisson}");
+        let again = || Times::new(9.0, Some(1)).next();
+        assert_eq!(again(), again(), "a seed gives the same times again");
     }
 }

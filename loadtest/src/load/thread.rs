@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::tally::{Second, Tally};
 use crate::tickets::Share;
 
-use super::pacer::{Gaps, Pacer};
+use super::pacer::{Pacer, Times};
 use super::request::Client;
 use super::schedule::{Arrivals, End, Schedule};
 use super::worker::{Choices, Worker};
@@ -131,7 +131,7 @@ impl Part {
             return Ok(schedule.left());
         };
         let arrivals = Rc::new(Arrivals::default());
-        let pacer = Pacer::start(start + self.offset, Gaps::new(rate, self.seed), end)?;
+        let pacer = Pacer::start(start + self.offset, Times::new(rate, self.seed), end)?;
         let told = monoio::spawn(pacer.run(Rc::clone(&arrivals)));
         let schedule = Schedule::Open(arrivals);
         crew.spend(&schedule).await;
