@@ -65,7 +65,8 @@ pub(crate) struct ClientArguments {
     /// Keys of the clients that are made; of RSA at most eight are made, and shared
     #[arg(long, value_enum, default_value_t = ClientKey::P256)]
     pub(crate) key_type: ClientKey,
-    /// Certificates that a client that is made sends [default: its own and all of --issuer]
+    /// Certificates that a client that is made sends, none of them a root; intermediates that --issuer does not have are made
+    /// below it [default: its own and all of --issuer]
     #[arg(long, requires = "issuer", value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) chain_length: Option<u8>,
     /// How a client is chosen for a connection, among those of its kind

@@ -58,17 +58,21 @@ impl<'a> Issuance<'a> {
         Ok(Self { arguments, ca, above, keys: Vec::new() })
     }
 
-    /// The chain has the length that was asked for. Where the issuer's file has too few CAs, one is made below the issuer.
-    fn by(arguments: &'a ClientArguments, ca: IssuingCa) -> Result<Self> {
-        let wanted = arguments.chain_length.map_or(ca.chain().len(), |length| usize::from(length) - 1);
-        let ca = match wanted.checked_sub(ca.chain().len()) {
-            None | Some(0) => ca,
-            Some(1) => ca
-                .intermediate(&Subject::new("Lasttest Vertrauensdienste GmbH").common_name("Lasttest CA 1"))
-                .context("--chain-length")?,
-            Some(_) => bail!("--chain-length: more than one CA is missing"),
+    /// The chain has the length that was asked for, without a root. The intermediates that the issuer's file does not have are made
+    /// below the issuer.
+    fn by(arguments: &'a ClientArguments, mut ca: IssuingCa) -> Result<Self> {
+        let Some(length) = arguments.chain_length else {
+            let above = ca.chain().to_vec();
+            return Ok(Self { arguments, ca, above, keys: Vec::new() });
         };
-        let above = ca.chain()[..wanted].to_vec();
+        let wanted = length - 1;
+        let given = u8::try_from(ca.intermediates()?.len()).unwrap_or(u8::MAX);
+        for below in (0..wanted.saturating_sub(given)).rev() {
+            let subject = Subject::new("Lasttest Vertrauensdienste GmbH");
+            let subject = subject.common_name(&format!("Lasttest CA {}", wanted - given - below));
+            ca = ca.intermediate(&subject, below).context("--chain-length")?;
+        }
+        let above = ca.chain()[..usize::from(wanted)].to_vec();
         Ok(Self { arguments, ca, above, keys: Vec::new() })
     }
 

@@ -47,21 +47,38 @@ impl IssuingCa {
         &self.chain
     }
 
-    /// Has this CA certify another below it, on P-256, which issues under this subject.
+    /// Those of the chain that are not self-signed: a root is the server's to know (RFC 8446, section 4.4.2).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreadable`] when a certificate above the CA's own cannot be read.
+    pub fn intermediates(&self) -> Result<&[CertificateDer<'static>], Error> {
+        for (index, certificate) in self.chain.iter().enumerate() {
+            let certificate = parse(certificate)?;
+            if certificate.subject().as_raw() == certificate.issuer().as_raw() {
+                return Ok(&self.chain[..index]);
+            }
+        }
+        Ok(&self.chain)
+    }
+
+    /// Has this CA certify another below it, on P-256, which issues under this subject and may have `below` CAs below itself.
     ///
     /// # Errors
     ///
     /// [`Error::Issuer`] when a pathLenConstraint does not allow it, [`Error::Issue`] when the name cannot be encoded.
-    pub fn intermediate(&self, subject: &Subject) -> Result<Self, Error> {
+    pub fn intermediate(&self, subject: &Subject, below: u8) -> Result<Self, Error> {
         let constraint = parse(&self.chain[0])?
             .basic_constraints()
             .map_err(|error| Error::Unreadable(error.to_string()))?
             .and_then(|extension| extension.value.path_len_constraint);
-        if constraint == Some(0) {
-            return Err(Error::Issuer("its pathLenConstraint is 0, so no CA can be below it".to_owned()));
+        let wanted = u32::from(below) + 1;
+        if let Some(allowed) = constraint.filter(|allowed| *allowed < wanted) {
+            let reason = format!("its pathLenConstraint allows {allowed} CAs below it, not {wanted}");
+            return Err(Error::Issuer(reason));
         }
         let key = SubjectKey::generate(KeyType::P256)?;
-        let params = ca_params(subject, 0)?;
+        let params = ca_params(subject, below)?;
         let certificate = self.sign(&params, &key)?;
         let chain = std::iter::once(certificate).chain(self.chain.iter().cloned()).collect();
         Ok(Self { issuer: Issuer::new(params, key.into_pair()), chain })

@@ -38,7 +38,7 @@ fn one_key_has_many_certificates() -> Result<(), Error> {
 #[test]
 fn an_intermediate_stands_between() -> Result<(), Error> {
     let qtsp = Authority::qtsp()?;
-    let refused = read(&qtsp)?.intermediate(&Subject::new("Lasttest CA"));
+    let refused = read(&qtsp)?.intermediate(&Subject::new("Lasttest CA"), 0);
     assert!(matches!(refused, Err(Error::Issuer(_))), "the issuing CA may have no CA below it");
 
     // A self-signed CA without a pathLenConstraint, as operators make for a trial.
@@ -47,13 +47,33 @@ fn an_intermediate_stands_between() -> Result<(), Error> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
     let root = rcgen::CertifiedIssuer::self_signed(params, key).expect("a root");
     let ca = IssuingCa::from_pem(&root.pem(), &root.key().serialize_pem())?;
-    let below = ca.intermediate(&Subject::new("Lasttest CA"))?;
+    assert_eq!(ca.intermediates()?, [], "a root is no intermediate");
+    let below = ca.intermediate(&Subject::new("Lasttest CA"), 0)?;
     let [intermediate, top] = below.chain() else { panic!("two certificates: {:?}", below.chain()) };
     assert_eq!(top, root.der());
+    assert_eq!(below.intermediates()?, std::slice::from_ref(intermediate));
     assert!(parsed(intermediate).verify_signature(Some(parsed(top).public_key())).is_ok());
     let leaf = TppCertificate::new("Lindenblatt Kontodienst GmbH")
         .issue_for(&SubjectKey::generate(KeyType::P256)?, &below)?;
     assert!(parsed(&leaf).verify_signature(Some(parsed(intermediate).public_key())).is_ok());
+    Ok(())
+}
+
+#[test]
+fn a_chain_of_cas_is_as_long_as_their_constraints_allow() -> Result<(), Error> {
+    let qtsp = Authority::qtsp()?;
+    assert_eq!(read(&qtsp)?.intermediates()?, std::slice::from_ref(qtsp.issuing_der()));
+    let mut params = rcgen::CertificateParams::new([]).expect("no names");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(2));
+    let root = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().expect("a key"));
+    let root = root.expect("a root");
+    let root = IssuingCa::from_pem(&root.pem(), &root.key().serialize_pem())?;
+    assert!(matches!(root.intermediate(&Subject::new("Lasttest CA"), 2), Err(Error::Issuer(_))));
+    let upper = root.intermediate(&Subject::new("Lasttest CA").common_name("Lasttest CA 1"), 1)?;
+    let lower = upper.intermediate(&Subject::new("Lasttest CA").common_name("Lasttest CA 2"), 0)?;
+    assert_eq!((lower.chain().len(), lower.intermediates()?.len()), (3, 2));
+    let none = lower.intermediate(&Subject::new("Lasttest CA").common_name("Lasttest CA 3"), 0);
+    assert!(matches!(none, Err(Error::Issuer(_))));
     Ok(())
 }
 
