@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     /// The second that is under way.
     second: Second,
     pub(crate) statuses: BTreeMap<u16, u64>,
+    /// Those of them that were not expected of their clients.
+    pub(crate) unexpected_statuses: BTreeMap<u16, u64>,
     pub(crate) causes: Causes,
     pub(crate) agreement: Agreement,
     /// Refused as expected of their clients; in none of the counts above.
@@ -42,11 +44,15 @@ pub(crate) struct Tally {
     pub(crate) clients: ClientOutcomes,
 }
 
-/// What ended in one second.
+/// What ended in one second. Every operation is in one count.
 #[derive(Debug)]
 pub(crate) struct Second {
-    /// Operations that ended with an answer.
+    /// Operations that were answered as expected.
     pub(crate) completed: u64,
+    /// Operations that were refused as expected.
+    pub(crate) refused: u64,
+    /// Operations that were answered otherwise.
+    pub(crate) unexpected_status: u64,
     /// Operations that failed.
     pub(crate) failed: u64,
     /// Latencies of those with an answer.
@@ -56,12 +62,15 @@ pub(crate) struct Second {
 impl Second {
     /// Nothing yet.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self { completed: 0, failed: 0, latency: Latency::new()? })
+        let latency = Latency::new()?;
+        Ok(Self { completed: 0, refused: 0, unexpected_status: 0, failed: 0, latency })
     }
 
     /// Takes over what another thread counted in the same second.
     pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
         self.completed += other.completed;
+        self.refused += other.refused;
+        self.unexpected_status += other.unexpected_status;
         self.failed += other.failed;
         self.latency.add(&other.latency)
     }
@@ -98,6 +107,7 @@ impl Tally {
             lateness: Latency::new()?,
             second: Second::new()?,
             statuses: BTreeMap::new(),
+            unexpected_statuses: BTreeMap::new(),
             causes: Causes::default(),
             agreement: Agreement::None,
             refused: 0,
@@ -115,21 +125,33 @@ impl Tally {
         self.agreement = self.agreement.and(Agreement::Same(negotiated));
     }
 
-    /// An operation ended with an answer.
+    /// An operation ended with an answer, of a client of whom nothing else is expected.
     pub(crate) fn answered(&mut self, answer: Answer, latency: Duration) {
-        if answer.status == self.expect_status {
-            self.completed += 1;
-        } else {
-            self.unexpected_status += 1;
-        }
-        self.received(answer);
-        self.second.completed += 1;
+        let passed = answer.status == self.expect_status;
+        self.judged(answer, if passed { Verdict::Passed } else { Verdict::Unexpected });
         self.second.latency.record(latency);
     }
 
-    fn received(&mut self, answer: Answer) {
+    fn judged(&mut self, answer: Answer, verdict: Verdict) {
         *self.statuses.entry(answer.status).or_default() += 1;
         self.bytes_received += answer.bytes;
+        match verdict {
+            Verdict::Passed => {
+                self.completed += 1;
+                self.second.completed += 1;
+            }
+            Verdict::Refused => self.refused(),
+            Verdict::Unexpected => {
+                self.unexpected_status += 1;
+                self.second.unexpected_status += 1;
+                *self.unexpected_statuses.entry(answer.status).or_default() += 1;
+            }
+        }
+    }
+
+    fn refused(&mut self) {
+        self.refused += 1;
+        self.second.refused += 1;
     }
 
     /// An operation of a client ended, in the way that its verdict says.
@@ -142,16 +164,14 @@ impl Tally {
     ) {
         self.clients.count(kind, verdict);
         match (result, verdict) {
-            (Ok(answer), Verdict::Passed) => self.answered(*answer, latency),
-            (Ok(answer), Verdict::Unexpected) if kind == Kind::Good => self.answered(*answer, latency),
             (Ok(answer), verdict) => {
+                self.judged(*answer, verdict);
                 // A client that should have been refused and was not, or one that was by an answer: neither has a latency.
-                let count =
-                    if verdict == Verdict::Refused { &mut self.refused } else { &mut self.unexpected_status };
-                *count += 1;
-                self.received(*answer);
+                if verdict == Verdict::Passed || (verdict == Verdict::Unexpected && kind == Kind::Good) {
+                    self.second.latency.record(latency);
+                }
             }
-            (Err(_), Verdict::Refused) => self.refused += 1,
+            (Err(_), Verdict::Refused) => self.refused(),
             (Err(failure), _) => self.failed(failure, 1),
         }
     }
@@ -187,8 +207,11 @@ impl Tally {
         ] {
             *own += more;
         }
-        for (status, times) in &other.statuses {
-            *self.statuses.entry(*status).or_default() += times;
+        for (mine, other) in [
+            (&mut self.statuses, &other.statuses),
+            (&mut self.unexpected_statuses, &other.unexpected_statuses),
+        ] {
+            other.iter().for_each(|(status, times)| *mine.entry(*status).or_default() += times);
         }
         self.causes.merge(&other.causes);
         self.clients += other.clients;
@@ -248,6 +271,25 @@ mod tests {
         assert_eq!(tally.bytes_received, 20);
         assert_eq!(tally.statuses[&404], 1);
         assert_eq!(tally.causes.into_counts()["eof: answer"], 3);
+    }
+
+    #[test]
+    fn what_was_expected_of_a_client_is_no_unexpected_status() {
+        let mut tally = Tally::new(200).unwrap();
+        let answer = |status| Ok(Answer { status, closes: false, bytes: 10 });
+        let alert = Err(Failure::Alert(rustls::AlertDescription::CertificateExpired));
+        let mut conclude = |kind, verdict, result| tally.concluded(kind, verdict, &result, Duration::ZERO);
+        conclude(Kind::Roleless, Verdict::Refused, answer(403));
+        conclude(Kind::Expired, Verdict::Refused, alert);
+        conclude(Kind::Expired, Verdict::Unexpected, answer(200));
+        conclude(Kind::Good, Verdict::Passed, answer(200));
+        // Where the good are to be refused, one who passes is not as expected.
+        conclude(Kind::Good, Verdict::Unexpected, answer(200));
+        assert_eq!((tally.completed, tally.refused, tally.unexpected_status), (1, 2, 2));
+        assert_eq!(tally.unexpected_statuses, BTreeMap::from([(200, 2)]));
+        let second = tally.end_second().unwrap();
+        assert_eq!((second.completed, second.refused, second.unexpected_status, second.failed), (1, 2, 2, 0));
+        assert_eq!(second.latency.histogram().len(), 2, "latencies are of the good");
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl Live {
         if !self.is_shown {
             return Ok(());
         }
-        self.completed += second.completed;
-        self.failed += second.failed;
+        self.completed += second.completed + second.refused;
+        self.failed += second.failed + second.unexpected_status;
         self.latency.add(&second.latency)?;
         if self.shown.elapsed() >= INTERVAL {
             self.shown = Instant::now();

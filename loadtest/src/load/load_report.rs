@@ -81,6 +81,7 @@ pub(crate) struct LoadReport {
     key_exchange: Option<String>,
     clients: ClientOutcomes,
     statuses: BTreeMap<u16, u64>,
+    unexpected_statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, u64>,
 }
 
@@ -161,6 +162,7 @@ impl LoadReport {
             key_exchange,
             clients: tally.clients,
             statuses: tally.statuses.clone(),
+            unexpected_statuses: tally.unexpected_statuses.clone(),
             failures: failures.into_counts(),
         }
     }
@@ -207,7 +209,7 @@ impl Report for LoadReport {
         for (cause, times) in &self.failures {
             complaint += &format!("\n  {times} x {cause}");
         }
-        for (status, times) in self.statuses.iter().filter(|(status, _)| **status != self.expect_status) {
+        for (status, times) in &self.unexpected_statuses {
             complaint += &format!("\n  {times} x status {status}");
         }
         Some(complaint)

@@ -19,6 +19,8 @@ pub(super) struct SecondFigures {
     /// When it ended, in seconds since the start.
     at_s: f64,
     completed: u64,
+    refused: u64,
+    unexpected_status: u64,
     failed: u64,
     p50_us: Option<f64>,
     p99_us: Option<f64>,
@@ -39,6 +41,8 @@ impl Seconds {
         let figures = self.0.iter().enumerate().map(|(nth, second)| SecondFigures {
             at_s: (nth as f64 + 1.0).min(elapsed_s),
             completed: second.completed,
+            refused: second.refused,
+            unexpected_status: second.unexpected_status,
             failed: second.failed,
             p50_us: second.latency.quantile_us(0.5),
             p99_us: second.latency.quantile_us(0.99),

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
@@ -98,11 +99,10 @@ impl Server {
     }
 
     fn start_with(behaviour: Behaviour, change: impl FnOnce(&mut ServerConfig)) -> Self {
-        static SERVERS: AtomicU64 = AtomicU64::new(0);
-        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
-        let directory = env::temp_dir().join(format!("loadtest-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let mut config = certificates(&directory);
+        let directory = new_directory();
+        let identity = certificates(&directory);
+        let verifier = identity.path_verifier();
+        let mut config = identity.config(verifier);
         change(&mut config);
         let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -129,22 +129,35 @@ impl Server {
 
     /// Runs the program against this server without a client certificate.
     pub(crate) fn load_bare(&self, command: &str, options: &[&str]) -> Outcome {
-        let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-            .args([command, "--target", &self.address.to_string(), "--sni", "localhost", "--format", "json"])
-            .args(["--ca", &self.file("root.pem")])
-            .args(options)
-            .output()
-            .unwrap();
-        Outcome {
-            success: output.status.success(),
-            report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        run(command, self.address, &[&["--ca", &self.file("root.pem")], options].concat())
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
         self.directory.join(name).to_str().unwrap().to_owned()
     }
+}
+
+/// Runs the program against a server.
+pub(crate) fn run(command: &str, address: SocketAddr, options: &[&str]) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args([command, "--target", &address.to_string(), "--sni", "localhost", "--format", "json"])
+        .args(options)
+        .output()
+        .unwrap();
+    Outcome {
+        success: output.status.success(),
+        report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A directory of its own.
+pub(crate) fn new_directory() -> PathBuf {
+    static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
+    let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+    let directory = env::temp_dir().join(format!("loadtest-{}-{number}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 impl Drop for Server {
@@ -160,7 +173,35 @@ impl Outcome {
     }
 }
 
-fn certificates(directory: &std::path::Path) -> ServerConfig {
+/// What a server needs besides a verifier.
+pub(crate) struct Identity {
+    /// The CA of its clients, which is its own too.
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) provider: Arc<CryptoProvider>,
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// The configuration of a server.
+    pub(crate) fn config(self, verifier: Arc<dyn ClientCertVerifier>) -> ServerConfig {
+        ServerConfig::builder_with_provider(self.provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.certificate], self.key)
+            .unwrap()
+    }
+
+    /// The path of a client's certificate.
+    pub(crate) fn path_verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        let (roots, provider) = (Arc::clone(&self.roots), Arc::clone(&self.provider));
+        WebPkiClientVerifier::builder_with_provider(roots, provider).build().unwrap()
+    }
+}
+
+/// Makes a CA, a certificate of a client and one of the server, and leaves all but the last in files.
+pub(crate) fn certificates(directory: &std::path::Path) -> Identity {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -179,15 +220,8 @@ fn certificates(directory: &std::path::Path) -> ServerConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
-    ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(vec![server.der().clone()], key)
-        .unwrap()
+    Identity { roots: Arc::new(roots), provider, certificate: server.der().clone(), key }
 }
 
 fn serve(
@@ -196,6 +230,8 @@ fn serve(
     behaviour: Behaviour,
     handshakes: &Handshakes,
 ) -> std::io::Result<()> {
+    // Else an answer waits for the client to acknowledge the tickets.
+    stream.set_nodelay(true)?;
     let mut tls = match behaviour {
         Behaviour::Close => return Ok(()),
         Behaviour::Silent => return linger(&stream),
@@ -237,7 +273,7 @@ fn serve(
 }
 
 /// Requests have no body, so one ends with an empty line.
-fn read_request(tls: &mut impl Read) -> std::io::Result<()> {
+pub(crate) fn read_request(tls: &mut impl Read) -> std::io::Result<()> {
     let mut request = Vec::new();
     let mut bytes = [0; 1024];
     while !request.ends_with(b"\r\n\r\n") {
