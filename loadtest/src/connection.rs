@@ -44,6 +44,7 @@ pub(crate) struct Negotiated {
 pub(crate) struct Connection {
     stream: TcpStream,
     tls: ClientConnection,
+    offered: bool,
 }
 
 impl Buffers {
@@ -54,7 +55,7 @@ impl Buffers {
 }
 
 impl Connection {
-    /// Connects and shakes hands as this client; with `resumes`, offers a session to resume. The client's last flight has been sent; in TLS 1.3 the
+    /// Connects and shakes hands as this client; with `resumes`, offers a session to resume if it has one. The client's last flight has been sent; in TLS 1.3 the
     /// server may still refuse it.
     pub(crate) async fn open(
         plan: &Plan,
@@ -74,8 +75,8 @@ impl Connection {
         setsockopt(stream.as_raw_fd(), sockopt::Linger, &reset)
             .map_err(|errno| Failure::Connect(errno.into()))?;
         let hello = || ClientConnection::new(Arc::clone(&client.config), plan.server_name.clone());
-        let tls = tickets::begin(resumes, hello);
-        let mut connection = Self { stream, tls: tls.map_err(Failure::Tls)? };
+        let (tls, offered) = tickets::begin(resumes, hello);
+        let mut connection = Self { stream, tls: tls.map_err(Failure::Tls)?, offered };
         deadline.arm(connection.stream.as_raw_fd(), until);
         let result = connection.handshake(buffers).await;
         conclude(result, deadline, Stage::Handshake)?;
@@ -93,6 +94,11 @@ impl Connection {
         deadline.arm(self.stream.as_raw_fd(), until);
         let result = self.exchange(&plan.request, buffers).await;
         conclude(result, deadline, Stage::Answer)
+    }
+
+    /// True when the client offered to resume an earlier session.
+    pub(crate) fn offered(&self) -> bool {
+        self.offered
     }
 
     /// True when the server let the client resume an earlier session.

@@ -115,12 +115,12 @@ impl Tally {
         })
     }
 
-    /// A handshake is complete that was to resume a session, or not to.
-    pub(crate) fn handshaken(&mut self, connection: &Connection, resumes: bool) {
+    /// A handshake is complete that offered to resume a session, or did not.
+    pub(crate) fn handshaken(&mut self, connection: &Connection) {
         self.handshakes += 1;
         self.resumed += u64::from(connection.resumed());
-        self.resumption_wanted += u64::from(resumes);
-        self.resumption_missed += u64::from(connection.resumed() != resumes);
+        self.resumption_wanted += u64::from(connection.offered());
+        self.resumption_missed += u64::from(connection.resumed() != connection.offered());
         let Some(negotiated) = connection.negotiated() else { return };
         self.agreement = self.agreement.and(Agreement::Same(negotiated));
     }
@@ -146,6 +146,15 @@ impl Tally {
                 self.second.unexpected_status += 1;
                 *self.unexpected_statuses.entry(answer.status).or_default() += 1;
             }
+        }
+    }
+
+    /// So many handshakes were to resume a session and had none, and no other did in their place. Up to one in a hundred is within
+    /// what a share promises: of many clients the last may have met all its sessions in use.
+    pub(crate) fn short_of_sessions(&mut self, handshakes: u64) {
+        if handshakes * 100 > self.handshakes {
+            self.resumption_wanted += handshakes;
+            self.resumption_missed += handshakes;
         }
     }
 

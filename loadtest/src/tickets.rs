@@ -13,8 +13,19 @@ use rustls_pki_types::ServerName;
 const TICKETS_MAX: usize = 65_536;
 
 thread_local! {
-    /// Whether the handshake that this thread begins may offer a ticket. rustls asks while it makes the ClientHello.
-    static OFFERS: Cell<bool> = const { Cell::new(false) };
+    /// What the handshake that this thread begins does with tickets. rustls asks while it makes the ClientHello.
+    static OFFER: Cell<Offer> = const { Cell::new(Offer::Forbidden) };
+}
+
+/// Whether a handshake offers a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    /// It may not.
+    Forbidden,
+    /// It may, and has not yet.
+    Allowed,
+    /// It does.
+    Made,
 }
 
 /// The sessions of one client with one server. Those of TLS 1.2 serve again and again, tickets of TLS 1.3 once (RFC 8446, appendix C.4).
@@ -35,12 +46,20 @@ impl Tickets {
     }
 }
 
-/// Begins a handshake that offers a ticket, or one that offers none.
-pub(crate) fn begin<T>(offers: bool, handshake: impl FnOnce() -> T) -> T {
-    OFFERS.set(offers);
+/// Begins a handshake that offers a session if its client has one, or one that offers none; and says whether it offers one.
+pub(crate) fn begin<T>(resumes: bool, handshake: impl FnOnce() -> T) -> (T, bool) {
+    OFFER.set(if resumes { Offer::Allowed } else { Offer::Forbidden });
     let begun = handshake();
-    OFFERS.set(false);
-    begun
+    (begun, OFFER.replace(Offer::Forbidden) == Offer::Made)
+}
+
+/// What `kept` gives, if it may be offered.
+fn offered<T>(kept: impl FnOnce() -> Option<T>) -> Option<T> {
+    let session = if OFFER.get() == Offer::Forbidden { None } else { kept() };
+    if session.is_some() {
+        OFFER.set(Offer::Made);
+    }
+    session
 }
 
 impl ClientSessionStore for Tickets {
@@ -57,7 +76,7 @@ impl ClientSessionStore for Tickets {
     }
 
     fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        if OFFERS.get() { self.kept().tls12.clone() } else { None }
+        offered(|| self.kept().tls12.clone())
     }
 
     fn remove_tls12_session(&self, _: &ServerName<'static>) {
@@ -73,7 +92,7 @@ impl ClientSessionStore for Tickets {
     }
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        if OFFERS.get() { self.kept().tls13.pop_back() } else { None }
+        offered(|| self.kept().tls13.pop_back())
     }
 }
 
@@ -105,6 +124,18 @@ impl Share {
         }
         is_due
     }
+
+    /// The one that was due could not: another will, so that the share is kept.
+    pub(crate) fn put_back(&mut self) {
+        self.owed += 1.0;
+    }
+
+    /// How many were due and could not, for which no other has.
+    pub(crate) fn short(&self) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "owed is not negative")]
+        let short = (self.owed + 1e-9) as u64;
+        short
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +151,32 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_resume_is_made_up_for() {
+        let mut share = Share::new(0.5);
+        let mut resumed = 0;
+        for nth in 0..1000 {
+            match share.next() {
+                // Of the first ten none has a session.
+                true if nth < 10 => share.put_back(),
+                is_due => resumed += u64::from(is_due),
+            }
+        }
+        assert_eq!((resumed, share.short()), (500, 0));
+        let mut never = Share::new(1.0);
+        (0..7).for_each(|_| {
+            if never.next() {
+                never.put_back()
+            }
+        });
+        assert_eq!(never.short(), 7);
+    }
+
+    #[test]
     fn nothing_is_offered_outside_of_a_handshake_that_may() {
-        assert!(begin(true, || OFFERS.get()) && !begin(false, || OFFERS.get()) && !OFFERS.get());
+        let ask = || offered(|| Some(()));
+        assert_eq!(begin(true, ask), (Some(()), true));
+        assert_eq!(begin(true, || offered(|| None::<()>)), (None, false), "there was none");
+        assert_eq!(begin(false, ask), (None, false));
+        assert_eq!(ask(), None);
     }
 }

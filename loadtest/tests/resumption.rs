@@ -1,10 +1,13 @@
 //! Exactly the share of sessions that is asked for is resumed, and the server counts the same.
 
 mod server;
+mod tpp_server;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use server::{Behaviour, OK, Server};
+use tpp_server::{Refusals, Seen, TppServer};
 
 #[test]
 fn the_share_is_exact_by_the_servers_own_count() {
@@ -22,6 +25,45 @@ fn the_share_is_exact_by_the_servers_own_count() {
         assert_eq!((outcome.count("resumed"), outcome.count("resumption_missed")), (resumed, 0));
         assert_eq!(outcome.count("resumption_wanted"), resumed);
     }
+}
+
+/// Runs with a hundred clients, and returns those who came after each had shaken hands four times, once for each connection.
+fn hundred(ratio: &str, options: &[&str]) -> Vec<Seen> {
+    let server = TppServer::start(Refusals::Alerts);
+    let all = ["--count", "1000", "--connections", "4", "--resume-ratio", ratio];
+    let outcome = server.load("handshake", 100, &[&all[..], options].concat());
+    assert!(outcome.success, "{options:?}: {}", outcome.stderr);
+    let mut seen = server.seen();
+    let measured = seen.split_off(400);
+    assert!(seen.iter().all(|primed| !primed.resumed));
+    let resumed = measured.iter().filter(|seen| seen.resumed).count() as u64;
+    assert_eq!((outcome.count("resumed"), outcome.count("resumption_missed")), (resumed, 0));
+    measured
+}
+
+#[test]
+fn the_share_is_exact_with_many_clients() {
+    for options in [
+        &["--choice", "uniform"][..],
+        &["--choice", "zipf", "--tls", "1.2"],
+        &["--choice", "zipf", "--zipf-exponent", "2", "--threads", "2"],
+        // One in ten is refused, in step with the share of those who are not.
+        &["--bad", "expired=0.1"],
+    ] {
+        let measured = hundred("0.7", options);
+        let resumed = measured.iter().filter(|seen| seen.resumed).count();
+        let share = resumed as f64 / measured.len() as f64;
+        assert!((share - 0.7).abs() <= 0.01, "{options:?}: {resumed} of {}", measured.len());
+    }
+}
+
+#[test]
+fn each_client_resumes_its_own_sessions_only() {
+    // Tickets that clients shared would be those of few: the last that came is offered first.
+    let measured = hundred("1", &[]);
+    let organizations: BTreeSet<_> = measured.iter().map(|seen| &seen.organization).collect();
+    assert_eq!((measured.len(), organizations.len()), (1000, 100));
+    assert!(measured.iter().all(|seen| seen.resumed));
 }
 
 #[test]

@@ -109,6 +109,11 @@ impl ClientSet {
         &self.clients[group.first + draw.index(&group.distribution)]
     }
 
+    /// How many are good. They come first.
+    pub(crate) fn good(&self) -> usize {
+        self.clients.partition_point(|client| client.kind == Kind::Good)
+    }
+
     /// A client by its number.
     pub(crate) fn client(&self, number: usize) -> &Client {
         &self.clients[number]

@@ -92,10 +92,12 @@ fn parts(kind: Kind, arguments: &LoadArguments) -> Result<Vec<Part>> {
     };
     let part = |nth: usize| Part {
         kind,
-        number: nth as u64,
+        number: nth,
+        threads,
         core: (!cores.is_empty()).then(|| cores[nth % cores.len()]),
         io: arguments.session.io,
         connections: u32::try_from(share(arguments.connections.into(), nth)).unwrap_or(u32::MAX),
+        connections_all: arguments.connections,
         warmup: share(arguments.warmup, nth),
         length: match length {
             Length::Count(count) => Length::Count(share(count, nth)),

@@ -1,5 +1,7 @@
 //! `loadtest handshake`: every operation is a connection of its own.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::failure::Failure;
@@ -8,14 +10,22 @@ use super::join;
 use super::schedule::Schedule;
 use super::worker::Worker;
 
-/// A full handshake with one GET by each worker, so that there are sessions to resume.
-pub(super) async fn prime(workers: Vec<Worker>) -> Vec<Worker> {
-    let prime = async |mut worker: Worker| {
-        let start = Instant::now();
-        let until = worker.until(start);
-        let opened = worker.open_full(until).await;
-        exchange(&mut worker, opened, start).await;
-        worker
+/// Full handshakes with one GET each by these clients, so that there are sessions to resume.
+pub(super) async fn prime(
+    workers: Vec<Worker>,
+    clients: impl Iterator<Item = usize> + 'static,
+) -> Vec<Worker> {
+    let clients = Rc::new(RefCell::new(clients));
+    let prime = |mut worker: Worker| {
+        let clients = Rc::clone(&clients);
+        async move {
+            loop {
+                let Some(client) = clients.borrow_mut().next() else { return worker };
+                let start = Instant::now();
+                let opened = worker.open_full(client, worker.until(start)).await;
+                exchange(&mut worker, opened, start).await;
+            }
+        }
     };
     join(workers.into_iter().map(|worker| monoio::spawn(prime(worker))).collect()).await
 }

@@ -75,6 +75,7 @@ pub(crate) struct LoadReport {
     server_cpu_source: Option<CpuSource>,
     client_cpu_us_per_op: f64,
     client_busy: f64,
+    client_was_limit: bool,
     bytes_received: u64,
     tls_version: Option<String>,
     cipher_suite: Option<String>,
@@ -102,6 +103,7 @@ impl LoadReport {
         let operations = tally.operations().max(1) as f64;
         let elapsed_s = measured.elapsed.as_secs_f64();
         let client_s = measured.client.as_secs_f64();
+        let client_busy = client_s / elapsed_s / threads as f64;
         let mut failures = tally.causes.clone();
         failures.merge(&warmup.causes);
         let [tls_version, cipher_suite, key_exchange] = warmup.agreement.and(tally.agreement).names();
@@ -155,7 +157,8 @@ impl LoadReport {
             server_cpu_us_per_op: measured.server.map(|used| used.ns as f64 / 1000.0 / operations),
             server_cpu_source: measured.server.map(|used| used.source),
             client_cpu_us_per_op: client_s * 1e6 / operations,
-            client_busy: client_s / elapsed_s / threads as f64,
+            client_busy,
+            client_was_limit: client_busy >= BUSY_MAX,
             bytes_received: tally.bytes_received,
             tls_version,
             cipher_suite,
@@ -165,11 +168,6 @@ impl LoadReport {
             unexpected_statuses: tally.unexpected_statuses.clone(),
             failures: failures.into_counts(),
         }
-    }
-
-    /// Whether this program may have been slower than the server.
-    fn was_the_limit(&self) -> bool {
-        self.client_busy >= BUSY_MAX
     }
 }
 
@@ -260,7 +258,7 @@ impl Report for LoadReport {
         if self.rate.is_some() {
             rows.push(figure("began late by, p99", self.late_p99_us, "us"));
         }
-        if self.was_the_limit() {
+        if self.client_was_limit {
             rows.push(row("note", "this program had no time left: the server may be able to do more"));
         }
         if self.server_cpu_source == Some(CpuSource::Stat) {

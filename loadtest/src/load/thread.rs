@@ -21,15 +21,21 @@ use super::schedule::{Arrivals, End, Schedule};
 use super::worker::{Choices, Worker};
 use super::{Kind, SharedTally, handshake, request};
 
+/// Handshakes before the warm-up, one for each client apart: some ten seconds of them with a server of one core.
+const PRIMINGS_MAX: usize = 50_000;
+
 /// What one thread does of the whole.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) kind: Kind,
     /// Which of the threads it is.
-    pub(super) number: u64,
+    pub(super) number: usize,
+    pub(super) threads: usize,
     pub(super) core: Option<usize>,
     pub(super) io: Io,
     pub(super) connections: u32,
+    /// Those of all threads.
+    pub(super) connections_all: u32,
     pub(super) warmup: u64,
     pub(super) length: Length,
     /// Operations that begin in a second; nothing in a closed loop.
@@ -86,19 +92,21 @@ impl Part {
         let new_tally = || Tally::new(plan.expect_status).map(|tally| Rc::new(RefCell::new(tally)));
         let (warmup, tally) = (new_tally()?, new_tally()?);
         let resumption = Rc::new(Cell::new(Share::new(self.resume_ratio)));
-        let draw = Rc::new(RefCell::new(plan.clients.draw(self.number)));
+        let draw = Rc::new(RefCell::new(plan.clients.draw(self.number as u64)));
         let choices = Choices { draw, resumption };
         let workers = (0..self.connections).map(|_| Worker::new(&plan, &watchdog, &choices, &warmup));
-        let mut crew = self.warm_up(workers.collect()).await;
+        let mut crew = self.warm_up(workers.collect(), plan.clients.good()).await;
         crew.set_tally(&tally);
         news.send(News::Warm(driver)).context("the measurement was given up")?;
         // Nothing is under way on this thread, so that it may stand still.
         let start = start.recv().context("the measurement was given up")?;
+        choices.resumption.set(Share::new(self.resume_ratio));
         let seconds = monoio::spawn(tell_seconds(SharedTally::clone(&tally), start, news.clone()));
         let left = self.spend(crew, start, &tally).await?;
         let ended = Instant::now();
         drop(seconds);
         tally.borrow_mut().failed(&Failure::NoConnectionLeft, left);
+        tally.borrow_mut().short_of_sessions(choices.resumption.get().short());
         let nth = usize::try_from(ended.saturating_duration_since(start).as_secs()).unwrap_or(usize::MAX);
         let last = tally.borrow_mut().end_second()?;
         news.send(News::Second(nth, last)).context("the measurement was given up")?;
@@ -108,15 +116,26 @@ impl Part {
         Ok(Counted { warmup: taken(&warmup)?, tally: taken(&tally)?, ended })
     }
 
-    async fn warm_up(&self, workers: Vec<Worker>) -> Crew {
+    async fn warm_up(&self, workers: Vec<Worker>, clients: usize) -> Crew {
         let schedule = Schedule::closed(End::Count(self.warmup));
         match self.kind {
             Kind::Handshake => {
-                let primed = if self.resume_ratio > 0.0 { handshake::prime(workers).await } else { workers };
+                let primed = match self.resume_ratio {
+                    0.0 => workers,
+                    _ => handshake::prime(workers, self.primings(clients)).await,
+                };
                 Crew::Workers(handshake::spend(primed, &schedule).await)
             }
             Kind::Request => Crew::Clients(request::spend(request::open(workers).await, &schedule).await),
         }
+    }
+
+    /// The clients that shake hands first, by their numbers: each as often as it may want to resume sessions at one time, since a
+    /// ticket of TLS 1.3 serves once, unless they are too many for that. The threads share them out.
+    fn primings(&self, clients: usize) -> impl Iterator<Item = usize> + 'static {
+        let times = (self.connections_all as usize).min(PRIMINGS_MAX / clients.max(1)).max(1);
+        let (number, threads) = (self.number, self.threads);
+        (0..times).flat_map(move |_| (number..clients).step_by(threads))
     }
 
     /// Does what is to be measured, and returns how many operations nobody was left to do.

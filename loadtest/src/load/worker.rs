@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::answer::Answer;
-use crate::clients::{Draw, Verdict};
+use crate::clients::{Draw, Kind, Verdict};
 use crate::connection::{Buffers, Connection};
 use crate::deadline::{Deadline, Watchdog};
 use crate::failure::Failure;
@@ -64,26 +64,37 @@ impl Worker {
         late < self.plan.timeout
     }
 
-    /// Connects as the next client, shakes hands, and counts the handshake. The share of those that shall resume a session offer one.
+    /// Connects as the next client, shakes hands, and counts the handshake. The share of those that shall resume a session offer one;
+    /// a client who has none lets another resume in its place. Who is to be refused has no part in the share.
     pub(crate) async fn open(&mut self, until: Instant) -> Result<Connection, Failure> {
-        let mut share = self.choices.resumption.get();
-        let resumes = share.next();
-        self.choices.resumption.set(share);
-        self.shake_hands(until, resumes).await
+        let client = self.plan.clients.choose(&mut self.choices.draw.borrow_mut());
+        self.client = client.number;
+        let resumes = client.kind == Kind::Good && self.change_share(Share::next);
+        let connection = self.shake_hands(until, resumes).await?;
+        if resumes && !connection.offered() {
+            self.change_share(Share::put_back);
+        }
+        Ok(connection)
     }
 
-    /// As [`open`](Self::open), with a full handshake.
-    pub(crate) async fn open_full(&mut self, until: Instant) -> Result<Connection, Failure> {
+    /// As [`open`](Self::open), with a full handshake of this client.
+    pub(crate) async fn open_full(&mut self, client: usize, until: Instant) -> Result<Connection, Failure> {
+        self.client = client;
         self.shake_hands(until, false).await
     }
 
     async fn shake_hands(&mut self, until: Instant, resumes: bool) -> Result<Connection, Failure> {
-        let client = self.plan.clients.choose(&mut self.choices.draw.borrow_mut());
-        self.client = client.number;
-        let how = (client, resumes);
+        let how = (self.plan.clients.client(self.client), resumes);
         let connection = Connection::open(&self.plan, how, until, &self.deadline, &mut self.buffers).await?;
-        self.tally.borrow_mut().handshaken(&connection, resumes);
+        self.tally.borrow_mut().handshaken(&connection);
         Ok(connection)
+    }
+
+    fn change_share<T>(&self, change: impl FnOnce(&mut Share) -> T) -> T {
+        let mut share = self.choices.resumption.get();
+        let result = change(&mut share);
+        self.choices.resumption.set(share);
+        result
     }
 
     /// One GET and its answer. Tickets that came with it are counted.
