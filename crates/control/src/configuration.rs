@@ -30,9 +30,12 @@ mod tests;
 mod trust;
 mod upstream;
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use portcullis_gateway::plan::{Action, ListenerPlan, Plan, RuntimePlan, UpstreamPlan};
+use portcullis_gateway::{
+    KeyRing,
+    plan::{Action, CachePlan, ListenerPlan, Plan, ResumptionPlan, RuntimePlan, UpstreamPlan},
+};
 use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
 use toml::de::DeTable;
@@ -129,6 +132,8 @@ impl Configuration {
         let order =
             |listener: &ListenerPlan| previous.listeners.iter().position(|old| old.name == listener.name);
         new.plan.listeners.sort_by_key(order);
+        // Tickets outlive a reload.
+        new.plan.resumption.ring = Arc::clone(&previous.resumption.ring);
         Ok(new)
     }
 
@@ -219,7 +224,9 @@ fn convert(
         Some(register) => Some(register?),
         None => None,
     };
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, &log);
+    let ring = KeyRing::random().map_err(|error| report.mistake(&Place::FILE, error.to_string())).ok()?;
+    let resumption = ResumptionPlan { ring: Arc::new(ring), max_age: Duration::from_secs(60 * 60) };
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, resumption, &log);
     Some(Configuration {
         runtime,
         plan,
@@ -315,6 +322,7 @@ fn assemble(
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     (routes, actions): (RouteTable, Vec<Action>),
     upstreams: Vec<UpstreamPlan>,
+    resumption: ResumptionPlan,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
@@ -323,5 +331,15 @@ fn assemble(
     let mut ids = policy.domains().map(|(id, _)| id);
     let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
     drop(ids);
-    (Plan { policy, listeners, actions, upstreams, access_log: log.access, audit_log: log.audit }, expiries)
+    let plan = Plan {
+        policy,
+        listeners,
+        actions,
+        upstreams,
+        resumption,
+        cache: CachePlan::default(),
+        access_log: log.access,
+        audit_log: log.audit,
+    };
+    (plan, expiries)
 }

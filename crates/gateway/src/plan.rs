@@ -3,10 +3,11 @@
 //! The control plane makes a [`Plan`] and publishes it; nothing in here is checked again. What cannot change while
 //! the gate runs stands apart in [`RuntimePlan`].
 
-use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use portcullis_handshake::KeyRing;
 use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -36,7 +37,7 @@ pub enum IoChoice {
 }
 
 /// All that may change at a reload. Immutable once published.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// What decisions read.
     pub policy: Snapshot,
@@ -46,6 +47,10 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Where requests can be sent on. Names are unique.
     pub upstreams: Vec<UpstreamPlan>,
+    /// The keys and the age of session tickets.
+    pub resumption: ResumptionPlan,
+    /// How much a shard remembers of certificates.
+    pub cache: CachePlan,
     /// Whether an access record is written for each request.
     pub access_log: bool,
     /// Whether an audit record is written for each verdict on a client certificate.
@@ -55,15 +60,47 @@ pub struct Plan {
 impl Plan {
     /// The same under another policy, whose domains and routes have the same places.
     pub fn with_policy(&self, policy: Snapshot) -> Self {
-        Self {
-            policy,
-            listeners: self.listeners.clone(),
-            actions: self.actions.clone(),
-            upstreams: self.upstreams.clone(),
-            access_log: self.access_log,
-            audit_log: self.audit_log,
-        }
+        Self { policy, ..self.clone() }
     }
+
+    /// The same with other ticket keys.
+    pub fn with_ring(&self, ring: Arc<KeyRing>) -> Self {
+        Self { resumption: ResumptionPlan { ring, ..self.resumption }, ..self.clone() }
+    }
+}
+
+/// What session tickets are made and opened with.
+#[derive(Debug, Clone)]
+pub struct ResumptionPlan {
+    /// The keys.
+    pub ring: Arc<KeyRing>,
+    /// How long after the full handshake its tickets resume.
+    pub max_age: Duration,
+}
+
+/// Bounds of a shard's verification cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachePlan {
+    /// Certificates that are remembered.
+    pub capacity: usize,
+    /// How long one is remembered.
+    pub max_age: Duration,
+}
+
+impl Default for CachePlan {
+    /// The documented defaults: some two hundred times the providers of the EEA that use certificates, each for the life of a ticket.
+    fn default() -> Self {
+        Self { capacity: 65_536, max_age: Duration::from_secs(60 * 60) }
+    }
+}
+
+/// Whether the sessions of a listener are resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    /// By tickets.
+    Tickets,
+    /// Not at all.
+    Off,
 }
 
 /// One listening address.
@@ -77,6 +114,8 @@ pub struct ListenerPlan {
     pub shared_port: bool,
     /// Its TLS parameters.
     pub tls: TlsPlan,
+    /// Whether its sessions are resumed.
+    pub resumption: Resumption,
     /// Its bounds and deadlines.
     pub limits: Limits,
     /// At least one; each is a trust domain of its own.

@@ -11,6 +11,7 @@ mod failure;
 mod farewell;
 mod hello;
 mod judge;
+mod key_ring;
 mod possession;
 mod stream;
 
@@ -21,4 +22,5 @@ pub use config::{
 pub use failure::HandshakeFailure;
 pub use hello::{ClientHello, Handshaken};
 pub use judge::{ClientJudge, PeerChain};
+pub use key_ring::{KeyRing, KeyRingError, TicketSecret};
 pub use stream::TlsStream;

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use portcullis_gateway::plan::{Alpn, CertificatePlan, KeyExchange, Limits, ListenerPlan, TlsPlan};
+use portcullis_gateway::plan::{
+    Alpn, CertificatePlan, KeyExchange, Limits, ListenerPlan, Resumption, TlsPlan,
+};
 use portcullis_policy::{ClientAuth, DomainId, HostName, Mode, TrustDomain};
 
 use super::{
@@ -157,6 +159,7 @@ impl ListenerLoaded {
             address: self.address,
             shared_port: self.shared_port,
             tls: self.tls,
+            resumption: Resumption::Tickets,
             limits: self.limits,
         }
     }
