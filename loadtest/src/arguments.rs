@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clients::arguments::ClientArguments;
 
+/// Most streams of a connection. Servers allow about a hundred, and more than they allow wait.
+const STREAMS_MAX: i64 = 10_000;
+
 /// A load generator for TLS servers.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, about)]
@@ -132,6 +135,15 @@ pub(crate) struct LoadArguments {
     /// Threads of the load; one for each of the cores if they are named
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+    /// Speak HTTP/2 (`request` only)
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// Requests at one time on each connection of HTTP/2
+    #[arg(long, default_value_t = 1, requires = "http2", value_parser = clap::value_parser!(u32).range(1..=STREAMS_MAX))]
+    pub(crate) streams: u32,
+    /// Bytes of a body that each request has, which is then a POST
+    #[arg(long, default_value_t = 0)]
+    pub(crate) body_bytes: u64,
     /// Exact share of the handshakes that resume an earlier session
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub(crate) resume_ratio: f64,

@@ -18,7 +18,7 @@ use rustls::{
 use crate::arguments::{Cipher, Kx, SessionArguments, Tls};
 
 /// What all clients have in common: no certificate yet, and no sessions.
-pub(crate) fn build(session: &SessionArguments) -> Result<ClientConfig> {
+pub(crate) fn build(session: &SessionArguments, http2: bool) -> Result<ClientConfig> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = session.kx.iter().map(|kx| kx_group(*kx)).collect();
     let suites = provider.cipher_suites.clone();
@@ -33,7 +33,7 @@ pub(crate) fn build(session: &SessionArguments) -> Result<ClientConfig> {
     };
     let mut config = builder.with_no_client_auth();
     config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(config)
 }
 

@@ -15,13 +15,16 @@ use crate::answer::{Answer, AnswerReader};
 use crate::clients::Client;
 use crate::deadline::Deadline;
 use crate::failure::{Failure, Stage};
-use crate::plan::Plan;
+use crate::plan::{Exchange, Plan};
 use crate::tickets;
 
 /// Bytes read at once: one TLS record of the largest size and its header.
 const INBOX_BYTES: usize = 16 * 1024 + 256;
 /// Bytes read at once on a connection that is held: enough for the tickets and alerts that may come.
 const HELD_INBOX_BYTES: usize = 512;
+
+/// What bodies are made of, and how much of it is written at once.
+static BODY_CHUNK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 
 /// Buffers of a worker, which outlive its connections.
 #[derive(Debug)]
@@ -77,13 +80,15 @@ impl Connection {
         let hello = || ClientConnection::new(Arc::clone(&client.config), plan.server_name.clone());
         let (tls, offered) = tickets::begin(resumes, hello);
         let mut connection = Self { stream, tls: tls.map_err(Failure::Tls)?, offered };
+        // Whoever writes flushes after each part.
+        connection.tls.set_buffer_limit(None);
         deadline.arm(connection.stream.as_raw_fd(), until);
         let result = connection.handshake(buffers).await;
         conclude(result, deadline, Stage::Handshake)?;
         Ok(connection)
     }
 
-    /// Sends the GET and reads the answer to its end.
+    /// Sends the request and reads the answer to its end.
     pub(crate) async fn get(
         &mut self,
         plan: &Plan,
@@ -92,7 +97,7 @@ impl Connection {
         buffers: &mut Buffers,
     ) -> Result<Answer, Failure> {
         deadline.arm(self.stream.as_raw_fd(), until);
-        let result = self.exchange(&plan.request, buffers).await;
+        let result = self.exchange(&plan.exchange, buffers).await;
         conclude(result, deadline, Stage::Answer)
     }
 
@@ -118,6 +123,11 @@ impl Connection {
             suite: self.tls.negotiated_cipher_suite()?.suite(),
             key_exchange: self.tls.negotiated_key_exchange_group()?.name(),
         })
+    }
+
+    /// The socket and the session.
+    pub(crate) fn into_parts(self) -> (TcpStream, ClientConnection) {
+        (self.stream, self.tls)
     }
 
     /// The descriptor, with which [`release`] ends [`Connection::hold`].
@@ -153,17 +163,29 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, request: &[u8], buffers: &mut Buffers) -> Result<Answer, Failure> {
+    async fn exchange(&mut self, exchange: &Exchange, buffers: &mut Buffers) -> Result<Answer, Failure> {
         buffers.answer.reset();
         let stage = Stage::Answer;
-        io::Write::write_all(&mut self.tls.writer(), request)
-            .map_err(|source| Failure::Write { stage, source })?;
+        self.write(&exchange.http1)?;
+        let mut left = exchange.body_bytes;
+        while left > 0 {
+            let length = usize::try_from(left).unwrap_or(usize::MAX).min(BODY_CHUNK.len());
+            self.write(&BODY_CHUNK[..length])?;
+            self.flush(stage, buffers).await?;
+            left -= length as u64;
+        }
         self.flush(stage, buffers).await?;
         loop {
             if let Some(answer) = self.receive(stage, buffers, true).await? {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Gives plaintext to rustls, which keeps it until it is flushed.
+    fn write(&mut self, plaintext: &[u8]) -> Result<(), Failure> {
+        io::Write::write_all(&mut self.tls.writer(), plaintext)
+            .map_err(|source| Failure::Write { stage: Stage::Answer, source })
     }
 
     /// Writes all that rustls has to say, in one go. If the server has closed, what it said before that is the better
@@ -255,7 +277,7 @@ struct Fed {
     ended: bool,
 }
 
-/// Ends [`Connection::hold`] from outside.
+/// Ends [`Connection::hold`] from outside, or whatever else is under way.
 pub(crate) fn release(descriptor: i32) {
     // An error means that the server closed it first, which has ended it too.
     let _ = shutdown(descriptor, Shutdown::Both);

@@ -53,6 +53,18 @@ pub(crate) enum Failure {
     /// The answer is not HTTP/1 that can be delimited.
     #[error("answer: {0}")]
     Answer(#[from] AnswerError),
+    /// The server did not choose HTTP/2.
+    #[error("http2: the server does not speak it")]
+    NotHttp2,
+    /// The server ended a stream with an error of HTTP/2.
+    #[error("http2: reset: {0:?}")]
+    Reset(h2::Reason),
+    /// The server ended the connection with an error of HTTP/2.
+    #[error("http2: goaway: {0:?}")]
+    GoAway(h2::Reason),
+    /// The client refused what the server said in HTTP/2.
+    #[error("http2: {0}")]
+    Http2(String),
     /// The server announced that it closes a connection that was to be held.
     #[error("connection: close")]
     Closes,

@@ -1,6 +1,6 @@
 //! `loadtest`: a load generator for TLS servers.
 //!
-//! It measures full handshakes, keep-alive requests and idle connections of any TLS server, and reads from `/proc` what
+//! It measures full and resumed handshakes, requests over HTTP/1.1 and HTTP/2 and idle connections of any TLS server, and reads from `/proc` what
 //! they cost that server. It imports none of the server's crates: what it says about the gate, a stranger could say.
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod deadline;
 mod driver;
 mod failure;
 mod floor;
+mod http2;
 mod latency;
 mod load;
 mod page;

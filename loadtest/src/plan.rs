@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use http::{Method, Request};
 use rustls_pki_types::ServerName;
 
 use crate::arguments::SessionArguments;
 use crate::clients::ClientSet;
-use crate::{client_config, driver};
+use crate::{client_config, driver, http2};
 
 /// Longest duration that an option takes. A day is past any use; the limit keeps sums of instants in range.
 const DURATION_S_MAX: f64 = 86_400.0;
@@ -26,22 +27,42 @@ pub(crate) struct Plan {
     pub(crate) server_name: ServerName<'static>,
     /// Who connects, with the TLS settings of each.
     pub(crate) clients: Arc<ClientSet>,
-    /// The bytes of the GET.
-    pub(crate) request: Vec<u8>,
+    /// The request that is sent again and again.
+    pub(crate) exchange: Exchange,
     /// The status that counts as completed.
     pub(crate) expect_status: u16,
     /// Time that one operation may take.
     pub(crate) timeout: Duration,
 }
 
+/// A request, of which the body is made while it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    /// The head, as HTTP/1.1 has it.
+    pub(crate) http1: Vec<u8>,
+    /// The same for HTTP/2.
+    pub(crate) http2: Request<()>,
+    /// Bytes of the body; without one it is a GET, else a POST.
+    pub(crate) body_bytes: u64,
+}
+
+/// What a kind of load needs of its plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    /// Connections at one time.
+    pub(crate) connections: u32,
+    /// Sessions are kept, since some shall be resumed.
+    pub(crate) keeps_sessions: bool,
+    /// HTTP/2 is spoken.
+    pub(crate) http2: bool,
+    /// Bytes of each request's body.
+    pub(crate) body_bytes: u64,
+}
+
 impl Plan {
-    /// Checks the arguments, reads the files they name, and readies this process for `connections` connections. Sessions are kept
-    /// where some shall be resumed.
-    pub(crate) fn prepare(
-        session: &SessionArguments,
-        connections: u32,
-        keeps_sessions: bool,
-    ) -> Result<Self> {
+    /// Checks the arguments, reads the files they name, and readies this process for its connections.
+    pub(crate) fn prepare(session: &SessionArguments, needs: Needs) -> Result<Self> {
+        let Needs { connections, keeps_sessions, http2, body_bytes } = needs;
         let target = resolve(&session.target)?;
         if !target.ip().to_canonical().is_loopback() && !session.allow_remote {
             bail!("{target} is not a loopback address; --allow-remote permits it");
@@ -51,8 +72,12 @@ impl Plan {
         let plan = Self {
             target,
             server_name,
-            clients: Arc::new(ClientSet::prepare(session, &client_config::build(session)?, keeps_sessions)?),
-            request: request(&session.path, &session.sni)?,
+            clients: Arc::new(ClientSet::prepare(
+                session,
+                &client_config::build(session, http2)?,
+                keeps_sessions,
+            )?),
+            exchange: exchange(&session.path, &session.sni, body_bytes)?,
             expect_status: session.expect_status,
             timeout: seconds("--timeout-s", session.timeout_s)?,
         };
@@ -91,11 +116,17 @@ fn resolve(target: &str) -> Result<SocketAddr> {
 }
 
 /// The request, refused if the path could make it more than one.
-fn request(path: &str, host: &str) -> Result<Vec<u8>> {
+fn exchange(path: &str, host: &str, body_bytes: u64) -> Result<Exchange> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         bail!("--path {path:?}: not an absolute path of visible ASCII characters");
     }
-    Ok(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: loadtest\r\n\r\n").into_bytes())
+    let (method, length) = match body_bytes {
+        0 => (Method::GET, String::new()),
+        bytes => (Method::POST, format!("Content-Length: {bytes}\r\n")),
+    };
+    let http2 = http2::request(&method, host, path).context("the request")?;
+    let http1 = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: loadtest\r\n{length}\r\n");
+    Ok(Exchange { http1: http1.into_bytes(), http2, body_bytes })
 }
 
 #[cfg(test)]
@@ -104,10 +135,21 @@ mod tests {
 
     #[test]
     fn a_path_cannot_smuggle() {
-        assert!(request("/v1/accounts?x=%20", "localhost").is_ok());
+        let http1 = |path| exchange(path, "localhost", 0).map(|exchange| exchange.http1);
+        let get = b"GET /v1/accounts?x=%20 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: loadtest\r\n\r\n";
+        assert_eq!(http1("/v1/accounts?x=%20").unwrap(), get);
         for path in ["", "v1", "/a b", "/a\r\nX: y", "/\u{e9}"] {
-            assert!(request(path, "localhost").is_err(), "{path:?}");
+            assert!(http1(path).is_err(), "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_body_is_posted() {
+        let post = exchange("/", "localhost", 12).unwrap();
+        assert!(
+            post.http1.starts_with(b"POST / HTTP/1.1\r\n") && post.http1.ends_with(b"Length: 12\r\n\r\n")
+        );
+        assert_eq!((post.http2.method(), post.http2.uri().path()), (&Method::POST, "/"));
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
         let mut never = Share::new(1.0);
         (0..7).for_each(|_| {
             if never.next() {
-                never.put_back()
+                never.put_back();
             }
         });
         assert_eq!(never.short(), 7);

@@ -76,6 +76,21 @@ fn an_answer_that_ends_with_the_stream_is_complete() {
 }
 
 #[test]
+fn bodies_are_sent_whole() {
+    let server = Server::start(Behaviour::Answer(OK));
+    for bytes in ["1", "70000", "1000000"] {
+        let options = ["--count", "6", "--connections", "2", "--body-bytes", bytes];
+        let outcome = server.load("request", &options);
+        assert!(outcome.success, "{bytes}: {}", outcome.stderr);
+        assert_eq!(
+            (outcome.count("completed"), outcome.count("body_bytes").to_string()),
+            (6, bytes.to_owned())
+        );
+        assert!(server.load("handshake", &options).success);
+    }
+}
+
+#[test]
 fn an_unexpected_status_is_counted_and_fails_the_run() {
     let server = Server::start(Behaviour::Answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"));
     for command in ["handshake", "request"] {

@@ -177,7 +177,6 @@ impl Load<'_> {
             Work::Throughput | Work::Reload => "handshake",
             Work::Request { streams, .. } => {
                 if let Some(streams) = streams {
-                    add("--http", "h2");
                     add("--streams", &streams.to_string());
                 }
                 "request"
@@ -191,6 +190,9 @@ impl Load<'_> {
         };
         if command != "idle" {
             add("--count", &count.to_string());
+        }
+        if let Work::Request { streams: Some(_), .. } = measure.work {
+            words.push("--http2".to_owned());
         }
         words.insert(0, command.to_owned());
         words
@@ -221,7 +223,7 @@ mod tests {
         assert!(words("handshake-tls12").starts_with("handshake --sni localhost "));
         assert!(words("handshake-tls12").ends_with(" --core 1 --tls 1.2 --count 1000"));
         assert!(words("resumed").ends_with(" --tls 1.3 --resume-ratio 1 --count 1000"));
-        assert!(words("proxied-h2-10").ends_with(" --http h2 --streams 10 --count 20000"));
+        assert!(words("proxied-h2-10").ends_with(" --streams 10 --count 20000 --http2"));
         assert!(words("idle").ends_with(" --connections 1000 --core 1 --settle-s 2.5 --hold-s 3.5"));
         assert!(words("rate-2cores").contains(" --connections 32 "));
         let body = Measure::from_str("body-1m", false).unwrap();

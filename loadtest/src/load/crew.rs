@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::arguments::{ArrivalTimes, LoadArguments};
 use crate::driver::Driver;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Needs, Plan};
 use crate::tally::Tally;
 
 use super::Kind;
@@ -30,8 +30,17 @@ pub(crate) fn run(kind: Kind, arguments: &LoadArguments) -> Result<LoadReport> {
     if kind == Kind::Request && arguments.resume_ratio > 0.0 {
         bail!("--resume-ratio is of handshakes: `loadtest handshake` has it");
     }
+    if kind == Kind::Handshake && arguments.http2 {
+        bail!("--http2 is of requests: `loadtest request` has it");
+    }
     let parts = parts(kind, arguments)?;
-    let plan = Plan::prepare(&arguments.session, arguments.connections, arguments.resume_ratio > 0.0)?;
+    let needs = Needs {
+        connections: arguments.connections,
+        keeps_sessions: arguments.resume_ratio > 0.0,
+        http2: arguments.http2,
+        body_bytes: arguments.body_bytes,
+    };
+    let plan = Plan::prepare(&arguments.session, needs)?;
     let (sender, news) = channel();
     let started: Vec<Started> =
         parts.iter().map(|part| begin(part.clone(), plan.clone(), sender.clone())).collect::<Result<_>>()?;
@@ -98,6 +107,7 @@ fn parts(kind: Kind, arguments: &LoadArguments) -> Result<Vec<Part>> {
         io: arguments.session.io,
         connections: u32::try_from(share(arguments.connections.into(), nth)).unwrap_or(u32::MAX),
         connections_all: arguments.connections,
+        streams: arguments.http2.then_some(arguments.streams),
         warmup: share(arguments.warmup, nth),
         length: match length {
             Length::Count(count) => Length::Count(share(count, nth)),

@@ -15,7 +15,7 @@ use crate::connection::{self, Connection};
 use crate::deadline::Watchdog;
 use crate::driver::{self, Driver};
 use crate::failure::{Causes, Failure};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Needs, Plan};
 use crate::process;
 use crate::report::{Report, Row, figure, row};
 use crate::tally::Tally;
@@ -85,7 +85,9 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
     if !arguments.session.clients.bad.is_empty() {
         bail!("--bad: idle holds connections of good clients only");
     }
-    let plan = Rc::new(Plan::prepare(&arguments.session, arguments.connections, false)?);
+    let needs =
+        Needs { connections: arguments.connections, keeps_sessions: false, http2: false, body_bytes: 0 };
+    let plan = Rc::new(Plan::prepare(&arguments.session, needs)?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }
 

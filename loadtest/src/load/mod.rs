@@ -7,6 +7,7 @@ mod handshake;
 mod interval;
 mod live;
 mod load_report;
+mod multiplexed;
 mod pacer;
 mod request;
 mod result_files;

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::tally::{Second, Tally};
 use crate::tickets::Share;
 
+use super::multiplexed::{self, Group};
 use super::pacer::{Pacer, Times};
 use super::request::Client;
 use super::schedule::{Arrivals, End, Schedule};
@@ -36,6 +37,8 @@ pub(super) struct Part {
     pub(super) connections: u32,
     /// Those of all threads.
     pub(super) connections_all: u32,
+    /// Streams of each connection at one time, where HTTP/2 is spoken.
+    pub(super) streams: Option<u32>,
     pub(super) warmup: u64,
     pub(super) length: Length,
     /// Operations that begin in a second; nothing in a closed loop.
@@ -126,7 +129,13 @@ impl Part {
                 };
                 Crew::Workers(handshake::spend(primed, &schedule).await)
             }
-            Kind::Request => Crew::Clients(request::spend(request::open(workers).await, &schedule).await),
+            Kind::Request => match self.streams {
+                None => Crew::Clients(request::spend(request::open(workers).await, &schedule).await),
+                Some(streams) => {
+                    let groups = multiplexed::open(workers, streams).await;
+                    Crew::Groups(multiplexed::spend(groups, &schedule).await)
+                }
+            },
         }
     }
 
@@ -164,6 +173,7 @@ impl Part {
 enum Crew {
     Workers(Vec<Worker>),
     Clients(Vec<Client>),
+    Groups(Vec<Group>),
 }
 
 impl Crew {
@@ -171,6 +181,7 @@ impl Crew {
         let workers: Box<dyn Iterator<Item = &mut Worker>> = match self {
             Self::Workers(workers) => Box::new(workers.iter_mut()),
             Self::Clients(clients) => Box::new(clients.iter_mut().map(|client| &mut client.worker)),
+            Self::Groups(groups) => Box::new(groups.iter_mut().map(Group::worker)),
         };
         workers.for_each(|worker| worker.tally = SharedTally::clone(tally));
     }
@@ -179,6 +190,7 @@ impl Crew {
         match self {
             Self::Workers(workers) => drop(handshake::spend(workers, schedule).await),
             Self::Clients(clients) => drop(request::spend(clients, schedule).await),
+            Self::Groups(groups) => drop(multiplexed::spend(groups, schedule).await),
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::answer::Answer;
 use crate::clients::{Draw, Kind, Verdict};
 use crate::connection::{Buffers, Connection};
 use crate::deadline::{Deadline, Watchdog};
-use crate::failure::Failure;
+use crate::failure::{Failure, Stage};
+use crate::http2::{Ended, Lane};
 use crate::plan::Plan;
 use crate::tickets::Share;
 
@@ -107,6 +108,15 @@ impl Worker {
         let result = connection.get(&self.plan, until, &self.deadline, &mut self.buffers).await;
         self.tally.borrow_mut().tickets_received += connection.tickets_received() - before;
         result
+    }
+
+    /// One request on a stream of HTTP/2, which has failed when its time is over.
+    pub(crate) async fn exchange(&self, lane: &mut Lane, start: Instant) -> Result<Answer, Ended> {
+        let left = self.until(start).saturating_duration_since(Instant::now());
+        match monoio::time::timeout(left, lane.exchange(&self.plan.exchange)).await {
+            Ok(result) => result,
+            Err(_) => Err(Ended::Failed(Failure::Timeout(Stage::Answer))),
+        }
     }
 
     /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer, or with a refusal that was

@@ -272,17 +272,26 @@ fn serve(
     }
 }
 
-/// Requests have no body, so one ends with an empty line.
+/// Reads a request to the end of its head, or of its body if it has one.
 pub(crate) fn read_request(tls: &mut impl Read) -> std::io::Result<()> {
     let mut request = Vec::new();
-    let mut bytes = [0; 1024];
-    while !request.ends_with(b"\r\n\r\n") {
+    let mut bytes = [0; 16 * 1024];
+    loop {
+        let head = request.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+        if head.is_some_and(|head| request.len() == head + content_length(&request[..head])) {
+            return Ok(());
+        }
         match tls.read(&mut bytes)? {
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             length => request.extend_from_slice(&bytes[..length]),
         }
     }
-    Ok(())
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let head = String::from_utf8(head.to_vec()).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    length.map_or(0, |length| length.parse().unwrap())
 }
 
 /// Keeps the connection until the client goes.
