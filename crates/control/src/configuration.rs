@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod cache;
 mod certificate;
 mod client_auth;
 mod entry;
@@ -17,6 +18,7 @@ mod log;
 mod mistake;
 mod quantity;
 mod register;
+mod resumption;
 mod revocation;
 mod route;
 mod runtime;
@@ -30,11 +32,10 @@ mod tests;
 mod trust;
 mod upstream;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use portcullis_gateway::{
-    KeyRing,
-    plan::{Action, CachePlan, ListenerPlan, Plan, ResumptionPlan, RuntimePlan, UpstreamPlan},
+use portcullis_gateway::plan::{
+    Action, CachePlan, ListenerPlan, Plan, ResumptionPlan, RuntimePlan, UpstreamPlan,
 };
 use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
@@ -55,12 +56,24 @@ pub use self::{
     log::LogSettings,
     mistake::{Mistake, Mistakes},
     register::{RegisterSettings, RegisterSource},
+    resumption::TicketKeySource,
     revocation::{CrlSource, RevocationSettings, StatusSource},
     trust::{ListSource, TrustSettings},
 };
 
-const KEYS: &[&str] =
-    &["runtime", "log", "listener", "route", "upstream", "admin", "trust", "revocation", "register"];
+const KEYS: &[&str] = &[
+    "runtime",
+    "log",
+    "listener",
+    "route",
+    "upstream",
+    "admin",
+    "trust",
+    "revocation",
+    "register",
+    "resumption",
+    "cache",
+];
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -81,6 +94,8 @@ pub struct Configuration {
     pub revocation: Option<RevocationSettings>,
     /// Where the authorities' register comes from, if it is asked.
     pub register: Option<RegisterSettings>,
+    /// Where the keys of tickets come from; those in the plan are read from there, or made just now.
+    pub ticket_keys: TicketKeySource,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Mistake>,
     /// What cannot change while it runs.
@@ -132,8 +147,6 @@ impl Configuration {
         let order =
             |listener: &ListenerPlan| previous.listeners.iter().position(|old| old.name == listener.name);
         new.plan.listeners.sort_by_key(order);
-        // Tickets outlive a reload.
-        new.plan.resumption.ring = Arc::clone(&previous.resumption.ring);
         Ok(new)
     }
 
@@ -205,6 +218,9 @@ fn convert(
     let revocation = revocation.map(|section| revocation::read(&section, folder)).unzip();
     let register = root.section("register", register::KEYS);
     let register = register.and_then(|section| register::read(&section, folder)).unzip();
+    let resumption = root.section("resumption", resumption::KEYS);
+    let resumption = resumption::read(resumption.as_ref(), folder, report);
+    let cache = cache::read(root.section("cache", cache::KEYS).as_ref());
     let sources = Sources { lists, revocation: revocation.1, register: register.1 };
     let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
@@ -224,9 +240,9 @@ fn convert(
         Some(register) => Some(register?),
         None => None,
     };
-    let ring = KeyRing::random().map_err(|error| report.mistake(&Place::FILE, error.to_string())).ok()?;
-    let resumption = ResumptionPlan { ring: Arc::new(ring), max_age: Duration::from_secs(60 * 60) };
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, resumption, &log);
+    let (resumption, ticket_keys) = resumption?;
+    let remembered = Remembered { resumption, cache };
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, remembered, &log);
     Some(Configuration {
         runtime,
         plan,
@@ -236,6 +252,7 @@ fn convert(
         trust,
         revocation,
         register,
+        ticket_keys,
         warnings: Vec::new(),
         fixed: fixed.into(),
     })
@@ -317,12 +334,18 @@ fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
     fixed
 }
 
+/// What outlives a handshake: tickets with the client, verdicts with the shard.
+struct Remembered {
+    resumption: ResumptionPlan,
+    cache: CachePlan,
+}
+
 fn assemble(
     previous: &Snapshot,
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     (routes, actions): (RouteTable, Vec<Action>),
     upstreams: Vec<UpstreamPlan>,
-    resumption: ResumptionPlan,
+    Remembered { resumption, cache }: Remembered,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
@@ -337,7 +360,7 @@ fn assemble(
         actions,
         upstreams,
         resumption,
-        cache: CachePlan::default(),
+        cache,
         access_log: log.access,
         audit_log: log.audit,
     };

@@ -31,6 +31,7 @@ use crate::{
     revocation::Revocation,
     service_manager::ServiceManager,
     signals::{Signal, Signals},
+    ticket_keys::TicketKeys,
     trusted_lists::{DownloadError, Outcome, Refreshed, TrustedLists},
 };
 
@@ -84,6 +85,7 @@ struct ControlPlane {
     /// Who is asked about revocation, if anybody is.
     revocation: Option<Revocation>,
     register: RegisterTask,
+    ticket_keys: TicketKeys,
     gateway: Gateway,
     writers: [RecordWriter; 2],
     recorder: Recorder,
@@ -115,8 +117,11 @@ impl ControlPlane {
             trust,
             revocation,
             register,
+            ticket_keys,
             ..
         } = configuration;
+        let ticket_keys = TicketKeys::new(ticket_keys, Arc::clone(&plan.resumption.ring));
+        recorder.ticket_key_since(ticket_keys.since());
         let mut lists = TrustedLists::new(trust);
         // So that the first client is judged under the lists; without them the gate starts all the same and says so.
         if let Some(read) = lists.first().await {
@@ -165,6 +170,7 @@ impl ControlPlane {
             retired: Vec::new(),
             revocation,
             register,
+            ticket_keys,
             gateway,
             writers: [access_writer, audit_writer],
             recorder,
@@ -192,6 +198,7 @@ impl ControlPlane {
                         self.publish_lists();
                     }
                 }
+                () = self.ticket_keys.due() => self.rotate_ticket_keys(),
                 read = reload.finished() => {
                     self.status = self.take_up(read);
                     reload = if reload.is_asked_again() { self.read_anew() } else { self.finish_reload() };
@@ -226,6 +233,21 @@ impl ControlPlane {
         self.recorder.anchors(&plan.policy);
         self.retired.push(self.plan.swap(Arc::new(plan)));
         self.lists_missing.send_replace(self.lists.missing());
+    }
+
+    fn rotate_ticket_keys(&mut self) {
+        match self.ticket_keys.rotate() {
+            Ok(ring) => {
+                self.retired.push(self.plan.swap(Arc::new(self.plan.load().with_ring(ring))));
+                self.tell_rotation();
+            }
+            Err(error) => tracing::error!(%error, "ticket keys were not rotated; those before serve on"),
+        }
+    }
+
+    fn tell_rotation(&self) {
+        tracing::info!("ticket keys rotated");
+        self.recorder.ticket_keys_rotated(self.ticket_keys.since());
     }
 
     /// Tells of a shard that is stuck, and again when none is.
@@ -306,6 +328,12 @@ impl ControlPlane {
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
+        let (source, ring) = (configuration.ticket_keys.clone(), &mut configuration.plan.resumption.ring);
+        let since = self.ticket_keys.since();
+        *ring = self.ticket_keys.configure(source, Arc::clone(ring));
+        if self.ticket_keys.since() != since {
+            self.tell_rotation();
+        }
         self.lists_missing.send_replace(self.lists.missing());
         self.recorder.configured(&configuration);
         self.recorder.reloaded(true);

@@ -8,6 +8,7 @@ mod configuration;
 mod control_plane;
 mod error;
 mod fetch;
+mod key_file;
 mod ledger;
 mod logging;
 mod memory;
@@ -18,15 +19,17 @@ mod register;
 mod revocation;
 mod service_manager;
 mod signals;
+mod ticket_keys;
 mod trusted_lists;
 
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
     CertificateExpiry, Configuration, CrlSource, ListSource, LogSettings, Mistake, Mistakes,
-    RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TrustSettings,
+    RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TicketKeySource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;
+pub use key_file::KeyFileError;
 pub use register::{RegisterFacts, open_register, register_facts};
 pub use revocation::{CrlFacts, RevocationFacts, revocation_facts};
 pub use trusted_lists::{FailedList, fetch_trusted_lists, read_trusted_lists};

@@ -11,6 +11,7 @@ use portcullis_gateway::IoBackend;
 use portcullis_policy::Snapshot;
 use portcullis_telemetry::BUCKETS_SECONDS;
 use portcullis_trust::{ListFacts, TrustStore, Usage};
+use tokio::time::Instant;
 
 use crate::{Configuration, ControlError, record_file::RecordKind, trusted_lists};
 
@@ -24,6 +25,8 @@ pub(crate) struct Recorder {
     configuration: Arc<Mutex<PrometheusRecorder>>,
     /// Likewise for what follows from trusted lists.
     lists: Arc<Mutex<PrometheusRecorder>>,
+    /// When the current ticket key began to serve.
+    ticket_key_since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Recorder {
@@ -47,14 +50,15 @@ impl Recorder {
         for result in ["success", "failure"] {
             refreshes(result).increment(0);
         }
-        Ok(Self { process, configuration: empty(), lists: empty() })
+        ticket_key_rotations().increment(0);
+        Ok(Self { process, configuration: empty(), lists: empty(), ticket_key_since: Arc::default() })
     }
 
     /// A recorder that the process does not write to.
     #[cfg(test)]
     pub(crate) fn detached() -> Self {
         let process = PrometheusBuilder::new().build_recorder().handle();
-        Self { process, configuration: empty(), lists: empty() }
+        Self { process, configuration: empty(), lists: empty(), ticket_key_since: Arc::default() }
     }
 
     /// Takes over the metrics that follow from a configuration.
@@ -92,6 +96,17 @@ impl Recorder {
         *locked(&self.lists) = recorder;
     }
 
+    /// Tells when the current ticket key began to serve.
+    pub(crate) fn ticket_key_since(&self, since: Instant) {
+        *locked(&self.ticket_key_since) = Some(since);
+    }
+
+    /// Counts a rotation of the ticket keys; the current one serves since then.
+    pub(crate) fn ticket_keys_rotated(&self, since: Instant) {
+        ticket_key_rotations().increment(1);
+        self.ticket_key_since(since);
+    }
+
     /// Tells what carries the I/O.
     pub(crate) fn io_backend(&self, io: IoBackend) {
         gauge!("portcullis_io_backend_info", "backend" => io.as_str()).set(1.0);
@@ -117,13 +132,20 @@ impl Recorder {
 
     /// Everything in the Prometheus text format.
     pub(crate) fn render(&self) -> String {
-        let of = |recorder| locked(recorder).handle().render();
+        if let Some(since) = *locked(&self.ticket_key_since) {
+            gauge!("portcullis_ticket_key_age_seconds").set(since.elapsed().as_secs_f64());
+        }
+        let of = |recorder: &Mutex<PrometheusRecorder>| locked(recorder).handle().render();
         self.process.render() + &of(&self.configuration) + &of(&self.lists)
     }
 }
 
 fn reloads(result: &'static str) -> metrics::Counter {
     counter!("portcullis_config_reloads_total", "result" => result)
+}
+
+fn ticket_key_rotations() -> metrics::Counter {
+    counter!("portcullis_ticket_key_rotations_total")
 }
 
 fn refreshes(result: &'static str) -> metrics::Counter {
@@ -172,8 +194,8 @@ fn empty() -> Arc<Mutex<PrometheusRecorder>> {
     Arc::new(Mutex::new(PrometheusBuilder::new().build_recorder()))
 }
 
-fn locked(recorder: &Mutex<PrometheusRecorder>) -> MutexGuard<'_, PrometheusRecorder> {
-    recorder.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn describe_own() {
@@ -208,6 +230,15 @@ fn describe_own() {
     );
     describe_counter!("portcullis_trust_fetches_total", "Fetches of trusted lists, by territory and result.");
     describe_counter!("portcullis_trust_refreshes_total", "Readings of the trusted lists, by result.");
+    describe_gauge!(
+        "portcullis_ticket_key_age_seconds",
+        Unit::Seconds,
+        "How long ago the key that session tickets are made with began to serve here."
+    );
+    describe_counter!(
+        "portcullis_ticket_key_rotations_total",
+        "How often another key began to serve for session tickets."
+    );
     describe_gauge!("portcullis_build_info", "The version that runs; always 1.");
     describe_gauge!("portcullis_io_backend_info", "What carries the I/O, io_uring or epoll; always 1.");
     describe_gauge!(

@@ -100,12 +100,12 @@ pub enum KeyRingError {
 }
 
 impl KeyRing {
-    /// A ring with a current key alone, which no other process has.
+    /// A ring with a current key and the next one, which no other process has.
     ///
     /// # Errors
     /// [`KeyRingError::Random`].
     pub fn random() -> Result<Self, KeyRingError> {
-        Ok(Self { previous: None, current: TicketSecret::random()?, next: None })
+        Ok(Self { previous: None, current: TicketSecret::random()?, next: Some(TicketSecret::random()?) })
     }
 
     /// The ring after this one: the current key becomes the previous one, and the next one, or a fresh one where there is none,
@@ -209,12 +209,20 @@ mod tests {
         let first = KeyRing::random().unwrap();
         let second = first.rotated().unwrap();
         let third = second.rotated().unwrap();
-        assert_eq!(first.secrets().count(), 1);
+        assert_eq!((first.secrets().count(), &first.previous), (2, &None));
+        assert_eq!(Some(&second.current), first.next.as_ref());
         assert_eq!(second.previous.as_ref(), Some(&first.current));
         assert_eq!(third.previous.as_ref(), Some(&second.current));
         assert_eq!(Some(&third.current), second.next.as_ref());
         assert!(third.secrets().all(|secret| *secret != first.current));
         assert!(!third.has_a_key_twice());
+    }
+
+    #[test]
+    fn a_ring_without_a_next_key_gets_a_fresh_one() {
+        let ring = KeyRing { next: None, ..KeyRing::random().unwrap() };
+        let rotated = ring.rotated().unwrap();
+        assert!(rotated.secrets().count() == 3 && !rotated.has_a_key_twice());
     }
 
     #[test]

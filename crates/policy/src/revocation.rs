@@ -28,6 +28,8 @@ pub struct RevocationRules {
     pub exempt: Arc<[Issuer]>,
     /// How long a connection is held after its handshake for an answer that nobody has asked for before; zero for not at all.
     pub wait: Duration,
+    /// How long a request in flight may go on once the client's certificate is revoked; zero for not at all.
+    pub grace: Duration,
 }
 
 impl RevocationRules {

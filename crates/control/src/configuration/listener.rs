@@ -25,6 +25,7 @@ pub(crate) const KEYS: &[&str] = &[
     "alpn",
     "tls_versions",
     "key_exchange",
+    "resumption",
     "limits",
     "certificate",
     "client_auth",
@@ -35,6 +36,8 @@ const NAME_BYTES_MAX: usize = 64;
 const ALPN: [(&str, Alpn); 2] = [("h2", Alpn::H2), ("http/1.1", Alpn::Http1)];
 
 const TLS_VERSIONS: [(&str, TlsVersion); 2] = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
+
+const RESUMPTION: [(&str, Resumption); 2] = [("tickets", Resumption::Tickets), ("off", Resumption::Off)];
 
 const KEY_EXCHANGE: [(&str, KeyExchange); 6] = [
     ("X25519MLKEM768", KeyExchange::X25519MlKem768),
@@ -59,6 +62,7 @@ pub(crate) struct ListenerWritten {
     pub(crate) address: Option<Located<SocketAddr>>,
     pub(crate) shared_port: Entry<bool>,
     tls: TlsPlan,
+    resumption: Resumption,
     limits: Limits,
     certificates: Vec<CertificateWritten>,
     client_auth: ClientAuthWritten,
@@ -71,6 +75,7 @@ pub(crate) struct ListenerLoaded {
     address: SocketAddr,
     shared_port: bool,
     tls: TlsPlan,
+    resumption: Resumption,
     limits: Limits,
     certificates: Vec<(CertificateLoaded, bool)>,
 }
@@ -89,6 +94,7 @@ impl ListenerWritten {
             address: address::read(section),
             shared_port: section.flag("shared_port"),
             tls: read_tls(section),
+            resumption: section.choice("resumption", &RESUMPTION).or(Resumption::Tickets),
             limits: limits::read(section),
             certificates: certificates.iter().map(CertificateWritten::read).collect(),
             client_auth: ClientAuthWritten::read(section),
@@ -127,10 +133,8 @@ impl ListenerWritten {
             .map(|(index, loaded)| (loaded, Some(index) == default))
             .collect();
         let (address, shared_port) = (self.address?.value, self.shared_port.or(false));
-        Some((
-            ListenerLoaded { name, address, shared_port, tls: self.tls, limits: self.limits, certificates },
-            domains,
-        ))
+        let (tls, resumption, limits) = (self.tls, self.resumption, self.limits);
+        Some((ListenerLoaded { name, address, shared_port, tls, resumption, limits, certificates }, domains))
     }
 
     /// Rules for judging certificates that are written where none is asked for.
@@ -159,7 +163,7 @@ impl ListenerLoaded {
             address: self.address,
             shared_port: self.shared_port,
             tls: self.tls,
-            resumption: Resumption::Tickets,
+            resumption: self.resumption,
             limits: self.limits,
         }
     }

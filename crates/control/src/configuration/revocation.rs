@@ -20,6 +20,7 @@ use super::{
 pub(crate) const KEYS: &[&str] = &[
     "on_unknown",
     "wait_ms_max",
+    "grace",
     "order",
     "cache",
     "refresh_interval",
@@ -39,6 +40,8 @@ const REFRESH_INTERVAL_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const WAIT_MS: u64 = 2000;
 /// A client that waits holds a connection: no longer than for its handshake.
 const WAIT_MS_MOST: u64 = 10_000;
+/// A request that was let in may end; a connection that is revoked must not live by requests without end.
+const GRACE_MOST: Duration = Duration::from_secs(60);
 /// Some three hundred times the payment service providers of the EEA that use certificates. At about 4 kB each, 400 MB on disk.
 const CERTIFICATES_MAX: u64 = 100_000;
 /// The largest CRL seen in the field has 30 MB.
@@ -118,7 +121,8 @@ pub(crate) fn read(section: &Section<'_>, folder: &Folder) -> (Option<Revocation
         .iter()
         .filter_map(|(place, certificate)| issuer(section, place, certificate))
         .collect();
-    let policy = RevocationPolicy { rules: RevocationRules { exempt, wait }, on_unknown };
+    let grace = section.duration("grace", Duration::ZERO..=GRACE_MOST).or(Duration::ZERO);
+    let policy = RevocationPolicy { rules: RevocationRules { exempt, wait, grace }, on_unknown };
     (settings(section, folder), policy)
 }
 

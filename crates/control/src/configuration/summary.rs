@@ -1,11 +1,11 @@
 //! A configuration in a few lines.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan};
+use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan, Resumption};
 use portcullis_policy::{Lists, Mode, Route, Rule, Severities};
 
-use super::{Configuration, host_name};
+use super::{Configuration, TicketKeySource, host_name, quantity::show_duration};
 
 impl fmt::Display for Configuration {
     /// Listeners with their names and rules, routes, admin listener: what an operator compares with what was meant.
@@ -26,6 +26,7 @@ impl fmt::Display for Configuration {
             let servers: Vec<_> = upstream.target.servers.iter().map(ToString::to_string).collect();
             writeln!(f, "upstream {}: {}", upstream.target.name, servers.join(", "))?;
         }
+        self.fmt_remembered(f)?;
         match self.admin {
             Some(address) => writeln!(f, "admin listener: {address}"),
             None => writeln!(f, "no admin listener"),
@@ -35,11 +36,29 @@ impl fmt::Display for Configuration {
 
 impl Configuration {
     fn fmt_listener(&self, listener: &ListenerPlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "listener {}: {}", listener.name, listener.address)?;
+        let resumption = match listener.resumption {
+            Resumption::Tickets => "",
+            Resumption::Off => ", sessions not resumed",
+        };
+        writeln!(f, "listener {}: {}{resumption}", listener.name, listener.address)?;
         for certificate in &listener.certificates {
             self.fmt_certificate(certificate, f)?;
         }
         Ok(())
+    }
+
+    fn fmt_remembered(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (resumption, cache) = (&self.plan.resumption, self.plan.cache);
+        if self.plan.listeners.iter().any(|listener| listener.resumption == Resumption::Tickets) {
+            write!(f, "tickets: for {}, keys ", show_duration(resumption.max_age))?;
+            match &self.ticket_keys {
+                TicketKeySource::Random { rotate_interval } => {
+                    writeln!(f, "random, rotated every {}", show_duration(*rotate_interval))?;
+                }
+                TicketKeySource::File(path) => writeln!(f, "from {}", path.display())?,
+            }
+        }
+        writeln!(f, "cache: {} certificates a shard, for {}", cache.capacity, show_duration(cache.max_age))
     }
 
     fn fmt_certificate(&self, certificate: &CertificatePlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +77,11 @@ impl Configuration {
             Lists::Observed => ", trusted lists observed",
             Lists::Enforced => ", and those of trusted lists",
         };
-        let revocation = if rules.revocation.is_some() { ", revocation asked" } else { "" };
+        let revocation = match rules.revocation.as_ref().map(|revocation| revocation.grace) {
+            None => String::new(),
+            Some(Duration::ZERO) => ", revocation asked".to_owned(),
+            Some(grace) => format!(", revocation asked (grace {})", show_duration(grace)),
+        };
         let register = match rules.register.map(|register| register.is_enforced) {
             None => "",
             Some(false) => ", register observed",

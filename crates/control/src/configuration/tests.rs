@@ -4,6 +4,8 @@ mod bench;
 mod client_auth;
 mod listener;
 mod reload;
+mod resumption;
+mod revocation;
 mod route;
 mod syntax;
 mod upstream;

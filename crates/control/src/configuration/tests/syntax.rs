@@ -228,15 +228,18 @@ fn documentation_names_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let text = fs::read_to_string(path).unwrap();
     use crate::configuration::{
-        admin, certificate, client_auth, limits, listener, log, revocation, route, runtime, trust, upstream,
+        admin, cache, certificate, client_auth, limits, listener, log, resumption, revocation, route,
+        runtime, trust, upstream,
     };
     let keys = [
         admin::KEYS,
+        cache::KEYS,
         certificate::KEYS,
         client_auth::KEYS,
         limits::KEYS,
         listener::KEYS,
         log::KEYS,
+        resumption::KEYS,
         revocation::KEYS,
         revocation::CRL_KEYS,
         trust::KEYS,
