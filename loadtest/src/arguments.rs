@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Handshake(LoadArguments),
     /// GETs over connections that are kept open
     Request(LoadArguments),
+    /// What nobody wishes: connections that say nothing, little or nonsense, and crowds of certificates
+    Flood(crate::flood::FloodArguments),
     /// Server memory for connections that are held and say nothing
     Idle(IdleArguments),
     /// The server behind a gate: small answers or large ones over connections that are kept, and counts of both

@@ -16,6 +16,7 @@ mod connection;
 mod deadline;
 mod driver;
 mod failure;
+mod flood;
 mod floor;
 mod http2;
 mod latency;
@@ -53,6 +54,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Floor(floor) => print(&floor::measure(&floor)?, floor.format),
         Command::Handshake(load) => print(&load::crew::run(Kind::Handshake, &load)?, load.session.format),
         Command::Request(load) => print(&load::crew::run(Kind::Request, &load)?, load.session.format),
+        Command::Flood(flood) => flood::run(&flood),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Page(arguments) => page::run(&arguments),

@@ -57,26 +57,29 @@ pub(crate) struct Needs {
     pub(crate) http2: bool,
     /// Bytes of each request's body.
     pub(crate) body_bytes: u64,
+    /// Each connection has a certificate of its own.
+    pub(crate) crowd: bool,
 }
 
 impl Plan {
     /// Checks the arguments, reads the files they name, and readies this process for its connections.
     pub(crate) fn prepare(session: &SessionArguments, needs: Needs) -> Result<Self> {
-        let Needs { connections, keeps_sessions, http2, body_bytes } = needs;
+        let Needs { connections, keeps_sessions, http2, body_bytes, crowd } = needs;
         let target = resolve(&session.target)?;
         if !target.ip().to_canonical().is_loopback() && !session.allow_remote {
             bail!("{target} is not a loopback address; --allow-remote permits it");
         }
         let server_name =
             ServerName::try_from(session.sni.clone()).with_context(|| format!("--sni {}", session.sni))?;
+        let config = client_config::build(session, http2)?;
+        let clients = match crowd {
+            true => ClientSet::crowd(session, &config)?,
+            false => ClientSet::prepare(session, &config, keeps_sessions)?,
+        };
         let plan = Self {
             target,
             server_name,
-            clients: Arc::new(ClientSet::prepare(
-                session,
-                &client_config::build(session, http2)?,
-                keeps_sessions,
-            )?),
+            clients: Arc::new(clients),
             exchange: exchange(&session.path, &session.sni, body_bytes)?,
             expect_status: session.expect_status,
             timeout: seconds("--timeout-s", session.timeout_s)?,

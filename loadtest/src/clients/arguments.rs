@@ -93,6 +93,13 @@ pub(crate) struct ClientArguments {
     pub(crate) revoked_serials: Option<PathBuf>,
 }
 
+impl ClientArguments {
+    /// Whether they say who the clients are.
+    pub(super) fn names_clients(&self) -> bool {
+        self.clients.is_some() || self.clients_dir.is_some() || !self.bad.is_empty()
+    }
+}
+
 impl ClientKey {
     /// The same in the words of the test PKI.
     pub(crate) fn key_type(self) -> KeyType {

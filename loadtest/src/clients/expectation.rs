@@ -17,6 +17,8 @@ enum Ending {
     Pass,
     /// An alert of the server.
     Alert(AlertDescription),
+    /// Any alert of the server.
+    AnyAlert,
     /// An answer with another status.
     Status(u16),
 }
@@ -56,6 +58,11 @@ impl Expectation {
         })
     }
 
+    /// What any server does with those that it does not know: it says so in one way or another.
+    pub(crate) fn refusal() -> Self {
+        Self(vec![Ending::AnyAlert, Ending::Status(403)])
+    }
+
     /// Compares; `pass_status` is the status of an answer that lets pass.
     pub(crate) fn judge(&self, result: &Result<Answer, Failure>, pass_status: u16) -> Verdict {
         let (passed, refused) = match result {
@@ -65,7 +72,7 @@ impl Expectation {
         };
         if passed && self.0.contains(&Ending::Pass) {
             Verdict::Passed
-        } else if self.0.contains(&refused) {
+        } else if self.0.contains(&refused) || (result.is_err() && self.0.contains(&Ending::AnyAlert)) {
             Verdict::Refused
         } else {
             Verdict::Unexpected
@@ -89,6 +96,7 @@ impl FromStr for Ending {
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             None if text == "pass" => Ok(Self::Pass),
+            None if text == "alert" => Ok(Self::AnyAlert),
             Some(("alert", name)) => {
                 let mut all = (0..=u8::MAX).map(AlertDescription::from);
                 let alert = all.find(|description| alert_name(*description) == name);
@@ -98,7 +106,7 @@ impl FromStr for Ending {
                 let number = status.parse().ok().filter(|status| (200..600).contains(status));
                 number.map(Self::Status).with_context(|| format!("{status:?} is no status"))
             }
-            _ => Err(Error::msg(format!("{text:?} is none of pass, alert:NAME, status:NUMBER"))),
+            _ => Err(Error::msg(format!("{text:?} is none of pass, alert, alert:NAME, status:NUMBER"))),
         }
     }
 }
@@ -150,6 +158,11 @@ mod tests {
         ] {
             assert_eq!(expired.judge(&Err(failure), 200), verdict);
         }
+        let any = expectation("expired=alert|status:403");
+        assert_eq!(any, Expectation::refusal());
+        assert_eq!(any.judge(&Err(Failure::Alert(AlertDescription::UnknownCA)), 200), Verdict::Refused);
+        assert_eq!(any.judge(&Err(Failure::Eof(Stage::Answer)), 200), Verdict::Unexpected);
+        assert_eq!(any.judge(&answer(200), 200), Verdict::Unexpected);
         assert_eq!(expectation("good=pass|status:404").judge(&answer(404), 200), Verdict::Refused);
     }
 }

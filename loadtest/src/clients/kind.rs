@@ -107,6 +107,13 @@ impl Mix {
         Ok(Self { parts, owed: [0; Kind::ALL.len()] })
     }
 
+    /// Nobody else.
+    pub(crate) fn only(kind: Kind) -> Self {
+        let mut parts = [0; Kind::ALL.len()];
+        parts[kind as usize] = WHOLE;
+        Self { parts, owed: [0; Kind::ALL.len()] }
+    }
+
     /// The kind of the next connection's client.
     pub(crate) fn next(&mut self) -> Kind {
         let mut next = Kind::Good;

@@ -5,6 +5,7 @@
 
 pub(crate) mod arguments;
 
+mod crowd;
 mod draw;
 mod expectation;
 mod folder;
@@ -26,6 +27,7 @@ pub(crate) use self::kind::Kind;
 pub(crate) use self::outcomes::ClientOutcomes;
 
 use self::arguments::ClientArguments;
+use self::crowd::Crowd;
 use self::draw::Distribution;
 use self::expectation::Expectation;
 use self::kind::Mix;
@@ -54,7 +56,9 @@ pub(crate) struct ClientSet {
     mix: Mix,
     seed: u64,
     /// Certificates that clients have; 0 if the one client has none.
-    pub(crate) certificates: usize,
+    certificates: usize,
+    /// Where each connection has a certificate of its own.
+    crowd: Option<Arc<Crowd>>,
     /// Different keys among them.
     pub(crate) keys: usize,
 }
@@ -83,6 +87,7 @@ impl ClientSet {
             seed: arguments.seed,
             certificates: kinds.iter().map(|(_, certified)| certified.len()).sum(),
             keys,
+            crowd: None,
         };
         for (kind, certified) in kinds {
             let mut configs: Vec<ClientConfig> = match certified.as_slice() {
@@ -93,9 +98,38 @@ impl ClientSet {
             for config in configs.iter_mut().filter(|_| keeps_sessions) {
                 config.resumption = Resumption::store(Arc::new(Tickets::default()));
             }
-            set.add(arguments, kind, configs)?;
+            set.add(arguments, kind, configs, Expectation::usual(kind))?;
         }
         Ok(set)
+    }
+
+    /// One foreign client, who has another certificate at each connection.
+    pub(crate) fn crowd(session: &SessionArguments, base: &ClientConfig) -> Result<Self> {
+        let arguments = &session.clients;
+        if session.cert.is_some() || arguments.names_clients() {
+            bail!(
+                "a crowd makes its own certificates: --cert, --clients, --clients-dir and --bad are not for it"
+            );
+        }
+        let crowd = Arc::new(Crowd::new()?);
+        let mut set = Self {
+            clients: Vec::new(),
+            groups: [None; Kind::ALL.len()],
+            mix: Mix::only(Kind::Foreign),
+            seed: arguments.seed,
+            certificates: 0,
+            keys: 1,
+            crowd: Some(Arc::clone(&crowd)),
+        };
+        let mut config = base.clone();
+        config.client_auth_cert_resolver = crowd;
+        set.add(arguments, Kind::Foreign, vec![config], Expectation::refusal())?;
+        Ok(set)
+    }
+
+    /// Certificates that clients have, or have had so far.
+    pub(crate) fn certificates(&self) -> u64 {
+        self.crowd.as_ref().map_or(self.certificates as u64, |crowd| crowd.made())
     }
 
     /// The choices of a thread, from their beginning.
@@ -119,12 +153,18 @@ impl ClientSet {
         &self.clients[number]
     }
 
-    fn add(&mut self, arguments: &ClientArguments, kind: Kind, configs: Vec<ClientConfig>) -> Result<()> {
+    fn add(
+        &mut self,
+        arguments: &ClientArguments,
+        kind: Kind,
+        configs: Vec<ClientConfig>,
+        usual: Expectation,
+    ) -> Result<()> {
         let first = self.clients.len();
         let count = u32::try_from(configs.len())?;
         let distribution = Distribution::new(arguments.choice, arguments.zipf_exponent, count)?;
         self.groups[kind as usize] = Some(Group { first, distribution });
-        let expectation = Arc::new(expectation(arguments, kind)?);
+        let expectation = Arc::new(expectation(arguments, kind, usual)?);
         self.clients.extend(configs.into_iter().enumerate().map(|(index, config)| Client {
             number: first + index,
             kind,
@@ -143,9 +183,9 @@ fn with_certificate(base: &ClientConfig, certified: &Arc<CertifiedKey>) -> Clien
 }
 
 /// What was said of a kind, or what is usual.
-fn expectation(arguments: &ClientArguments, kind: Kind) -> Result<Expectation> {
+fn expectation(arguments: &ClientArguments, kind: Kind, usual: Expectation) -> Result<Expectation> {
     let mut said = arguments.expect.iter().filter(|expected| expected.kind == kind);
-    let expectation = said.next().map_or_else(|| Expectation::usual(kind), |said| said.expectation.clone());
+    let expectation = said.next().map_or(usual, |said| said.expectation.clone());
     if said.next().is_some() {
         bail!("--expect names {} twice", kind.name());
     }

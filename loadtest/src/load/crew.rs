@@ -27,10 +27,10 @@ struct Started {
 
 /// Runs a load to its end.
 pub(crate) fn run(kind: Kind, arguments: &LoadArguments) -> Result<LoadReport> {
-    if kind == Kind::Request && arguments.resume_ratio > 0.0 {
+    if kind != Kind::Handshake && arguments.resume_ratio > 0.0 {
         bail!("--resume-ratio is of handshakes: `loadtest handshake` has it");
     }
-    if kind == Kind::Handshake && arguments.http2 {
+    if kind != Kind::Request && arguments.http2 {
         bail!("--http2 is of requests: `loadtest request` has it");
     }
     let parts = parts(kind, arguments)?;
@@ -39,6 +39,7 @@ pub(crate) fn run(kind: Kind, arguments: &LoadArguments) -> Result<LoadReport> {
         keeps_sessions: arguments.resume_ratio > 0.0,
         http2: arguments.http2,
         body_bytes: arguments.body_bytes,
+        crowd: kind == Kind::Crowd,
     };
     let plan = Plan::prepare(&arguments.session, needs)?;
     let (sender, news) = channel();

@@ -85,8 +85,13 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
     if !arguments.session.clients.bad.is_empty() {
         bail!("--bad: idle holds connections of good clients only");
     }
-    let needs =
-        Needs { connections: arguments.connections, keeps_sessions: false, http2: false, body_bytes: 0 };
+    let needs = Needs {
+        connections: arguments.connections,
+        keeps_sessions: false,
+        http2: false,
+        body_bytes: 0,
+        crowd: false,
+    };
     let plan = Rc::new(Plan::prepare(&arguments.session, needs)?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }

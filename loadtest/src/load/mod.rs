@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Handshake,
     /// A GET on a connection that is kept.
     Request,
+    /// As a handshake, with a certificate that nobody has seen.
+    Crowd,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
         match self {
             Self::Handshake => "handshake",
             Self::Request => "request",
+            Self::Crowd => "flood",
         }
     }
 }

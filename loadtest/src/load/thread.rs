@@ -122,7 +122,7 @@ impl Part {
     async fn warm_up(&self, workers: Vec<Worker>, clients: usize) -> Crew {
         let schedule = Schedule::closed(End::Count(self.warmup));
         match self.kind {
-            Kind::Handshake => {
+            Kind::Handshake | Kind::Crowd => {
                 let primed = match self.resume_ratio {
                     0.0 => workers,
                     _ => handshake::prime(workers, self.primings(clients)).await,

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "these functions belong to tests, whose failure a panic is")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -58,6 +58,7 @@ pub(crate) struct Seen {
 pub(crate) struct TppServer {
     address: SocketAddr,
     directory: PathBuf,
+    judge: Arc<Judge>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -67,21 +68,23 @@ impl TppServer {
         let directory = server::new_directory();
         let identity = server::certificates(&directory);
         let path = identity.path_verifier();
-        let judge = Arc::new(Judge { path, refusals, revoked: directory.join("revoked.txt") });
+        let revoked = directory.join("revoked.txt");
+        let judge = Arc::new(Judge { path, refusals, revoked, presented: Mutex::default() });
         let mut config = identity.config(Arc::clone(&judge) as Arc<dyn ClientCertVerifier>);
         // Tickets, since the memory for sessions would hold too few.
         config.ticketer = Ticketer::new().unwrap();
         let (config, seen) = (Arc::new(config), Arc::<Mutex<Vec<Seen>>>::default());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, book) = (listener.local_addr().unwrap(), Arc::clone(&seen));
+        let judges = Arc::clone(&judge);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (config, judge, seen) = (Arc::clone(&config), Arc::clone(&judge), Arc::clone(&book));
+                let (config, judge, seen) = (Arc::clone(&config), Arc::clone(&judges), Arc::clone(&book));
                 // The peer may go at any time, which ends the thread.
                 thread::spawn(move || serve(stream?, config, &judge, &seen));
             }
         });
-        Self { address, directory, seen }
+        Self { address, directory, judge, seen }
     }
 
     /// Runs the program with so many clients that the server's own CA issues.
@@ -106,6 +109,11 @@ impl TppServer {
         self.seen.lock().unwrap().clone()
     }
 
+    /// How many different certificates clients have shown.
+    pub(crate) fn presented(&self) -> usize {
+        self.judge.presented.lock().unwrap().len()
+    }
+
     /// How often each organisation came so far.
     pub(crate) fn visits(&self) -> BTreeMap<String, u32> {
         let mut visits = BTreeMap::new();
@@ -127,6 +135,7 @@ struct Judge {
     refusals: Refusals,
     /// Serial numbers, as the program writes them.
     revoked: PathBuf,
+    presented: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Judge {
@@ -159,6 +168,7 @@ impl ClientCertVerifier for Judge {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        self.presented.lock().unwrap().insert(leaf.to_vec());
         self.path.verify_client_cert(leaf, intermediates, now)?;
         match self.fault(leaf) {
             Some(fault) if self.refusals == Refusals::Alerts => Err(fault.into()),
