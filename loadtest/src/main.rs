@@ -27,6 +27,7 @@ mod plan;
 mod process;
 mod report;
 mod server_cpu;
+mod server_use;
 mod tally;
 mod tickets;
 

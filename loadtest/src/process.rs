@@ -1,6 +1,7 @@
 //! Processes as `/proc` shows them (proc(5)).
 
 use std::collections::BTreeMap;
+use std::ops::{AddAssign, Sub};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -51,6 +52,47 @@ pub(crate) fn task_run_ns(pid: u32) -> Result<Option<BTreeMap<u32, u64>>, Proces
         }
     }
     Ok(Some(tasks))
+}
+
+/// Times that a thread gave its core up, or had to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Switches {
+    /// It waited for something.
+    pub(crate) voluntary: u64,
+    /// Its time was over, or another was more urgent.
+    pub(crate) involuntary: u64,
+}
+
+impl AddAssign for Switches {
+    fn add_assign(&mut self, other: Self) {
+        self.voluntary += other.voluntary;
+        self.involuntary += other.involuntary;
+    }
+}
+
+impl Sub for Switches {
+    type Output = Self;
+
+    /// Since an earlier reading. A thread of the same number that began since has fewer, and then it is none.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            voluntary: self.voluntary.saturating_sub(earlier.voluntary),
+            involuntary: self.involuntary.saturating_sub(earlier.involuntary),
+        }
+    }
+}
+
+/// Context switches of each living thread of the processes named and all their descendants, by thread number.
+pub(crate) fn family_switches(roots: &[u32]) -> Result<BTreeMap<u32, Switches>, ProcessError> {
+    let mut switches = BTreeMap::new();
+    for pid in family(roots)? {
+        // A thread that ended between the two looks took its count with it.
+        for tid in numbers(Path::new(&format!("/proc/{pid}/task"))).unwrap_or_default() {
+            let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")) else { continue };
+            switches.extend(parse_switches(&text).map(|read| (tid, read)));
+        }
+    }
+    Ok(switches)
 }
 
 /// Proportional set size in bytes: pages of its own, and its share of those it shares.
@@ -123,6 +165,14 @@ fn parse_stat(text: &str) -> Option<ProcessStat> {
     })
 }
 
+fn parse_switches(text: &str) -> Option<Switches> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some(Switches {
+        voluntary: field("voluntary_ctxt_switches:")?,
+        involuntary: field("nonvoluntary_ctxt_switches:")?,
+    })
+}
+
 fn parse_pss(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -140,6 +190,13 @@ mod tests {
         let expected = ProcessStat { parent: 3, cpu_ticks: 110, start_ticks: 7000 };
         assert_eq!(parse_stat(text), Some(expected));
         assert_eq!(parse_stat("7 (a) S 3"), None);
+    }
+
+    #[test]
+    fn switches_are_read_by_their_kind() {
+        let text = "Name:\tx\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t3\n";
+        assert_eq!(parse_switches(text), Some(Switches { voluntary: 12, involuntary: 3 }));
+        assert_eq!(parse_switches("Name:\tx\n"), None);
     }
 
     #[test]

@@ -104,14 +104,6 @@ fn an_unexpected_status_is_counted_and_fails_the_run() {
 }
 
 #[test]
-fn the_cost_of_the_server_is_read() {
-    let server = Server::start(Behaviour::Answer(OK));
-    let pid = std::process::id().to_string();
-    let outcome = server.load("request", &["--count", "200", "--server-pid", &pid]);
-    assert!(outcome.report["server_cpu_us_per_op"].as_f64().unwrap() > 0.0, "{}", outcome.stderr);
-}
-
-#[test]
 fn idle_connections_are_held() {
     let server = Server::start(Behaviour::Answer(OK));
     let pid = std::process::id().to_string();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::server_cpu::{CpuReading, CpuUsed};
+use crate::server_use::{ServerUse, ServerUsed};
 
 /// Wait before each reading of the server's CPU time, in which it ends what it was doing: closing, freeing, the tickets of the
 /// last handshake. A hundred times what any of these takes.
@@ -14,8 +14,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// A measurement under way.
 #[derive(Debug)]
 pub(crate) struct Interval {
-    server_pids: Vec<u32>,
-    server: Option<CpuReading>,
+    server: Option<ServerUse>,
     client: Duration,
     start: Instant,
 }
@@ -27,8 +26,8 @@ pub(crate) struct Measured {
     pub(crate) elapsed: Duration,
     /// CPU time of this program.
     pub(crate) client: Duration,
-    /// CPU time of the server, if its process was named.
-    pub(crate) server: Option<CpuUsed>,
+    /// What the server used, if its process was named.
+    pub(crate) server: Option<ServerUsed>,
 }
 
 impl Interval {
@@ -37,9 +36,9 @@ impl Interval {
         std::thread::sleep(SETTLE);
         let server = match server_pids {
             [] => None,
-            pids => Some(CpuReading::take(pids).context("--server-pid")?),
+            pids => Some(ServerUse::begin(pids)?),
         };
-        Ok(Self { server_pids: server_pids.to_vec(), server, client: process_cpu()?, start: Instant::now() })
+        Ok(Self { server, client: process_cpu()?, start: Instant::now() })
     }
 
     /// When it began.
@@ -52,13 +51,7 @@ impl Interval {
         let elapsed = ended.saturating_duration_since(self.start);
         let client = process_cpu()?.saturating_sub(self.client);
         std::thread::sleep(SETTLE);
-        let server = match &self.server {
-            None => None,
-            Some(before) => {
-                let after = CpuReading::take(&self.server_pids).context("--server-pid");
-                Some(after?.since(before).context("--server-pid")?)
-            }
-        };
+        let server = self.server.map(ServerUse::end).transpose()?;
         Ok(Measured { elapsed, client, server })
     }
 }

@@ -13,7 +13,7 @@ use crate::driver::Driver;
 use crate::latency::LatencySummary;
 use crate::plan::Plan;
 use crate::report::{Report, Row, figure, row};
-use crate::server_cpu::CpuSource;
+use crate::server_use::ServerFigures;
 use crate::tally::Tally;
 
 use super::Kind;
@@ -74,8 +74,8 @@ pub(crate) struct LoadReport {
     percentiles: Vec<(f64, f64)>,
     series: Vec<SecondFigures>,
     server_pids: Vec<u32>,
-    server_cpu_us_per_op: Option<f64>,
-    server_cpu_source: Option<CpuSource>,
+    #[serde(flatten)]
+    server: ServerFigures,
     client_cpu_us_per_op: f64,
     client_busy: f64,
     client_was_limit: bool,
@@ -160,8 +160,7 @@ impl LoadReport {
             percentiles: tally.latency.percentiles(),
             series: ran.seconds.figures(elapsed_s),
             server_pids: session.server_pid.clone(),
-            server_cpu_us_per_op: measured.server.map(|used| used.ns as f64 / 1000.0 / operations),
-            server_cpu_source: measured.server.map(|used| used.source),
+            server: measured.server.map(|used| used.figures(operations)).unwrap_or_default(),
             client_cpu_us_per_op: client_s * 1e6 / operations,
             client_busy,
             client_was_limit: client_busy >= BUSY_MAX,
@@ -246,7 +245,7 @@ impl Report for LoadReport {
             figure("latency p99", self.latency.p99_us, "us"),
             figure("latency p99.9", self.latency.p999_us, "us"),
             figure("latency max", self.latency.max_us, "us"),
-            figure("server CPU per operation", self.server_cpu_us_per_op, "us"),
+            figure("server CPU per operation", self.server.server_cpu_us_per_op, "us"),
             figure("client CPU per operation", Some(self.client_cpu_us_per_op), "us"),
             row("client busy", format!("{:.0} %", self.client_busy * 100.0)),
             row("received", format!("{} bytes", self.bytes_received)),
@@ -267,9 +266,7 @@ impl Report for LoadReport {
         if self.client_was_limit {
             rows.push(row("note", "this program had no time left: the server may be able to do more"));
         }
-        if self.server_cpu_source == Some(CpuSource::Stat) {
-            rows.push(row("note", "server CPU is exact to ticks of 10 ms only"));
-        }
+        rows.extend(self.server.rows());
         rows
     }
 }

@@ -2,16 +2,16 @@
 
 pub(crate) mod crew;
 pub(crate) mod idle;
+pub(crate) mod interval;
+pub(crate) mod result_files;
+pub(crate) mod schedule;
 
 mod handshake;
-mod interval;
 mod live;
 mod load_report;
 mod multiplexed;
 mod pacer;
 mod request;
-mod result_files;
-mod schedule;
 mod seconds;
 mod thread;
 mod worker;

@@ -16,7 +16,7 @@ use super::seconds::Seconds;
 const NS_PER_MS: f64 = 1e6;
 
 /// Writes a result in JSON.
-pub(super) fn write_json(file: &Path, result: &impl Serialize) -> Result<()> {
+pub(crate) fn write_json(file: &Path, result: &impl Serialize) -> Result<()> {
     let cannot = || format!("{}: cannot be written", file.display());
     let out = BufWriter::new(File::create(file).with_context(cannot)?);
     serde_json::to_writer(out, result).with_context(cannot)
