@@ -29,7 +29,7 @@ pub use configuration::{
 };
 pub use control_plane::run;
 pub use error::ControlError;
-pub use key_file::KeyFileError;
+pub use key_file::{KeyFileError, create_key_file, rotate_key_file};
 pub use register::{RegisterFacts, open_register, register_facts};
 pub use revocation::{CrlFacts, RevocationFacts, revocation_facts};
 pub use trusted_lists::{FailedList, fetch_trusted_lists, read_trusted_lists};

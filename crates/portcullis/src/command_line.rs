@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::inspect::Inspect;
+use crate::ticket_keys::TicketKeys;
 use crate::trust::Trust;
 
 /// The mutual-TLS gate for open banking.
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Verify the trusted lists that say whom to believe
     #[command(subcommand)]
     Trust(Trust),
+    /// Make or rotate the file of ticket keys that gates share
+    #[command(subcommand)]
+    TicketKeys(TicketKeys),
     /// Make test certificates and a configuration, run the gate on 127.0.0.1 and print curl lines to try
     Quickstart {
         /// Where to put them; what an earlier run left there is used again

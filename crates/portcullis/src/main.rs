@@ -5,6 +5,7 @@
 mod command_line;
 mod inspect;
 mod quickstart;
+mod ticket_keys;
 mod trust;
 
 use std::{
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
         Command::Inspect(inspect) => return self::inspect(&inspect),
         Command::Trust(trust) => return self::trust(&trust),
+        Command::TicketKeys(ticket_keys) => ticket_keys.run(),
         Command::Quickstart { dir, port } => quickstart(&dir, port),
     };
     match result {

@@ -11,7 +11,7 @@ use super::{
     quantity::show_duration,
     section::Section,
 };
-use crate::key_file;
+use crate::{error::chain, key_file};
 
 pub(crate) const KEYS: &[&str] = &["max_age", "rotate_interval", "key_file"];
 
@@ -100,7 +100,7 @@ fn from_file(file: &Located<String>, folder: &Folder, report: &Report) -> Option
     match key_file::read(&path) {
         Ok(ring) => Some((ring, TicketKeySource::File(path))),
         Err(error) => {
-            report.mistake(&file.place, format!("{} {error}", shown(&file.value)));
+            report.mistake(&file.place, format!("{} {}", shown(&file.value), chain(&error)));
             None
         }
     }
