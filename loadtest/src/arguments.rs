@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Handshake(LoadArguments),
     /// GETs over connections that are kept open
     Request(LoadArguments),
+    /// Operations of several kinds at once, as a scenario says
+    Mixed(MixedArguments),
     /// What nobody wishes: connections that say nothing, little or nonsense, and crowds of certificates
     Flood(crate::flood::FloodArguments),
     /// Server memory for connections that are held and say nothing
@@ -158,6 +160,16 @@ pub(crate) struct LoadArguments {
     /// File for the latencies second by second, as an .hlog
     #[arg(long)]
     pub(crate) hlog: Option<PathBuf>,
+}
+
+/// Options of `mixed`.
+#[derive(Debug, Args)]
+pub(crate) struct MixedArguments {
+    /// TOML file with the steps of the scenario
+    #[arg(long)]
+    pub(crate) scenario: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: LoadArguments,
 }
 
 /// When operations of a rate begin.

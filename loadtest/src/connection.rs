@@ -91,13 +91,13 @@ impl Connection {
     /// Sends the request and reads the answer to its end.
     pub(crate) async fn get(
         &mut self,
-        plan: &Plan,
+        exchange: &Exchange,
         until: Instant,
         deadline: &Deadline,
         buffers: &mut Buffers,
     ) -> Result<Answer, Failure> {
         deadline.arm(self.stream.as_raw_fd(), until);
-        let result = self.exchange(&plan.exchange, buffers).await;
+        let result = self.exchange(exchange, buffers).await;
         conclude(result, deadline, Stage::Answer)
     }
 

@@ -26,8 +26,10 @@ mod peers;
 mod plan;
 mod process;
 mod report;
+mod scenario;
 mod server_cpu;
 mod server_use;
+mod step_tally;
 mod tally;
 mod tickets;
 
@@ -53,8 +55,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Floor(floor) => print(&floor::measure(&floor)?, floor.format),
-        Command::Handshake(load) => print(&load::crew::run(Kind::Handshake, &load)?, load.session.format),
-        Command::Request(load) => print(&load::crew::run(Kind::Request, &load)?, load.session.format),
+        Command::Handshake(load) => {
+            print(&load::crew::run(Kind::Handshake, &load, &[])?, load.session.format)
+        }
+        Command::Request(load) => print(&load::crew::run(Kind::Request, &load, &[])?, load.session.format),
+        Command::Mixed(mixed) => {
+            let format = mixed.load.session.format;
+            print(&load::mixed::run(mixed)?, format)
+        }
         Command::Flood(flood) => flood::run(&flood),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),

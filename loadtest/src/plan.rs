@@ -9,7 +9,8 @@ use http::{Method, Request};
 use rustls_pki_types::ServerName;
 
 use crate::arguments::SessionArguments;
-use crate::clients::ClientSet;
+use crate::clients::{ClientSet, Kind};
+use crate::scenario::{Step, StepWork};
 use crate::{client_config, driver, http2};
 
 /// Longest duration that an option takes. A day is past any use; the limit keeps sums of instants in range.
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) exchange: Exchange,
     /// The status that counts as completed.
     pub(crate) expect_status: u16,
+    /// The steps of a scenario, if there is one.
+    pub(crate) steps: Vec<Arc<PlannedStep>>,
     /// Time that one operation may take.
     pub(crate) timeout: Duration,
 }
@@ -44,6 +47,27 @@ pub(crate) struct Exchange {
     pub(crate) http2: Request<()>,
     /// Bytes of the body; without one it is a GET, else a POST.
     pub(crate) body_bytes: u64,
+}
+
+/// A step of a scenario, ready to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedStep {
+    pub(crate) name: String,
+    pub(crate) work: StepWork,
+    pub(crate) weight: u32,
+    pub(crate) client: Kind,
+    pub(crate) exchange: Exchange,
+    pub(crate) expect_status: u16,
+    pub(crate) pause: Duration,
+}
+
+impl PlannedStep {
+    fn new(step: &Step, host: &str) -> Result<Self> {
+        let Step { work, weight, client, expect_status, pause, .. } = *step;
+        let exchange =
+            exchange(&step.path, host, step.body_bytes).with_context(|| format!("step {:?}", step.name))?;
+        Ok(Self { name: step.name.clone(), work, weight, client, exchange, expect_status, pause })
+    }
 }
 
 /// What a kind of load needs of its plan.
@@ -63,7 +87,7 @@ pub(crate) struct Needs {
 
 impl Plan {
     /// Checks the arguments, reads the files they name, and readies this process for its connections.
-    pub(crate) fn prepare(session: &SessionArguments, needs: Needs) -> Result<Self> {
+    pub(crate) fn prepare(session: &SessionArguments, needs: Needs, steps: &[Step]) -> Result<Self> {
         let Needs { connections, keeps_sessions, http2, body_bytes, crowd } = needs;
         let target = resolve(&session.target)?;
         if !target.ip().to_canonical().is_loopback() && !session.allow_remote {
@@ -82,6 +106,10 @@ impl Plan {
             clients: Arc::new(clients),
             exchange: exchange(&session.path, &session.sni, body_bytes)?,
             expect_status: session.expect_status,
+            steps: steps
+                .iter()
+                .map(|step| PlannedStep::new(step, &session.sni).map(Arc::new))
+                .collect::<Result<_>>()?,
             timeout: seconds("--timeout-s", session.timeout_s)?,
         };
         if plan.timeout.is_zero() {
@@ -121,7 +149,7 @@ fn resolve(target: &str) -> Result<SocketAddr> {
 /// The request, refused if the path could make it more than one.
 fn exchange(path: &str, host: &str, body_bytes: u64) -> Result<Exchange> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        bail!("--path {path:?}: not an absolute path of visible ASCII characters");
+        bail!("path {path:?}: not an absolute path of visible ASCII characters");
     }
     let (method, length) = match body_bytes {
         0 => (Method::GET, String::new()),

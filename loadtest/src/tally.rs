@@ -11,6 +11,7 @@ use crate::clients::{ClientOutcomes, Kind, Verdict};
 use crate::connection::{Connection, Negotiated};
 use crate::failure::{Causes, Failure};
 use crate::latency::Latency;
+use crate::step_tally::StepTally;
 
 /// Counts of a run. Every operation is in exactly one of `completed`, `refused`, `unexpected_status` and `failed`.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Tally {
     /// Refused as expected of their clients; in none of the counts above.
     pub(crate) refused: u64,
     pub(crate) clients: ClientOutcomes,
+    /// The steps of a scenario, if there is one.
+    pub(crate) steps: Vec<StepTally>,
 }
 
 /// What ended in one second. Every operation is in one count.
@@ -112,7 +115,14 @@ impl Tally {
             agreement: Agreement::None,
             refused: 0,
             clients: ClientOutcomes::default(),
+            steps: Vec::new(),
         })
+    }
+
+    /// The same for a scenario of so many steps.
+    pub(crate) fn with_steps(mut self, steps: usize) -> Result<Self> {
+        self.steps = (0..steps).map(|_| StepTally::new()).collect::<Result<_>>()?;
+        Ok(self)
     }
 
     /// A handshake is complete that offered to resume a session, or did not.
@@ -224,6 +234,12 @@ impl Tally {
         }
         self.causes.merge(&other.causes);
         self.clients += other.clients;
+        if self.steps.is_empty() {
+            self.steps.clone_from(&other.steps);
+        } else {
+            let mut steps = self.steps.iter_mut().zip(&other.steps);
+            steps.try_for_each(|(step, more)| step.add(more))?;
+        }
         self.agreement = self.agreement.and(other.agreement);
         self.latency.add(&other.latency)?;
         self.lateness.add(&other.lateness)

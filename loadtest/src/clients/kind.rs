@@ -56,6 +56,12 @@ impl Kind {
 }
 
 impl Share {
+    /// So many of a whole.
+    pub(crate) fn new(kind: Kind, part: u32, whole: u32) -> Self {
+        let parts = u64::from(part) * u64::from(WHOLE) / u64::from(whole.max(1));
+        Self { kind, parts: u32::try_from(parts).unwrap_or(WHOLE) }
+    }
+
     /// The share of `count` things, rounded up.
     pub(crate) fn of(self, count: usize) -> usize {
         let parts = count as u64 * u64::from(self.parts);

@@ -23,7 +23,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 pub(crate) use self::draw::Draw;
 pub(crate) use self::expectation::Verdict;
-pub(crate) use self::kind::Kind;
+pub(crate) use self::kind::{Kind, Share};
 pub(crate) use self::outcomes::ClientOutcomes;
 
 use self::arguments::ClientArguments;
@@ -139,7 +139,13 @@ impl ClientSet {
 
     /// The client of the next connection.
     pub(crate) fn choose(&self, draw: &mut Draw) -> &Client {
-        let group = self.groups[draw.kind() as usize].expect("a kind that has a share has clients");
+        let kind = draw.kind();
+        self.choose_of(kind, draw)
+    }
+
+    /// A client of a kind that has a share.
+    pub(crate) fn choose_of(&self, kind: Kind, draw: &mut Draw) -> &Client {
+        let group = self.groups[kind as usize].expect("a kind that has a share has clients");
         &self.clients[group.first + draw.index(&group.distribution)]
     }
 

@@ -44,7 +44,7 @@ pub(crate) enum FloodKind {
 pub(crate) fn run(arguments: &FloodArguments) -> Result<ExitCode> {
     match arguments.kind {
         FloodKind::Certificates => {
-            let report = crew::run(Kind::Crowd, &arguments.load)?;
+            let report = crew::run(Kind::Crowd, &arguments.load, &[])?;
             crate::print(&report, arguments.load.session.format)
         }
         kind => {

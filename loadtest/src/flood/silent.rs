@@ -59,7 +59,7 @@ pub(super) fn run(kind: FloodKind, arguments: &LoadArguments, hold: Duration) ->
         body_bytes: 0,
         crowd: false,
     };
-    let plan = Plan::prepare(&arguments.session, needs)?;
+    let plan = Plan::prepare(&arguments.session, needs, &[])?;
     let end = match (&arguments.duration, arguments.count) {
         (Some(duration), _) => End::At(Instant::now() + plan::duration("--duration", duration)?),
         (None, Some(count)) => End::Count(count),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::arguments::{ArrivalTimes, LoadArguments};
 use crate::driver::Driver;
 use crate::plan::{self, Needs, Plan};
+use crate::scenario::Step;
 use crate::tally::Tally;
 
 use super::Kind;
@@ -26,7 +27,7 @@ struct Started {
 }
 
 /// Runs a load to its end.
-pub(crate) fn run(kind: Kind, arguments: &LoadArguments) -> Result<LoadReport> {
+pub(crate) fn run(kind: Kind, arguments: &LoadArguments, steps: &[Step]) -> Result<LoadReport> {
     if kind != Kind::Handshake && arguments.resume_ratio > 0.0 {
         bail!("--resume-ratio is of handshakes: `loadtest handshake` has it");
     }
@@ -41,7 +42,7 @@ pub(crate) fn run(kind: Kind, arguments: &LoadArguments) -> Result<LoadReport> {
         body_bytes: arguments.body_bytes,
         crowd: kind == Kind::Crowd,
     };
-    let plan = Plan::prepare(&arguments.session, needs)?;
+    let plan = Plan::prepare(&arguments.session, needs, steps)?;
     let (sender, news) = channel();
     let started: Vec<Started> =
         parts.iter().map(|part| begin(part.clone(), plan.clone(), sender.clone())).collect::<Result<_>>()?;

@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &IdleArguments) -> Result<IdleReport> {
         body_bytes: 0,
         crowd: false,
     };
-    let plan = Rc::new(Plan::prepare(&arguments.session, needs)?);
+    let plan = Rc::new(Plan::prepare(&arguments.session, needs, &[])?);
     driver::run(arguments.session.io, |driver| measure(arguments, plan, driver, settle, hold - settle))
 }
 

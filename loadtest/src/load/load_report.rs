@@ -14,6 +14,7 @@ use crate::latency::LatencySummary;
 use crate::plan::Plan;
 use crate::report::{Report, Row, figure, row};
 use crate::server_use::ServerFigures;
+use crate::step_tally::StepFigures;
 use crate::tally::Tally;
 
 use super::Kind;
@@ -84,6 +85,7 @@ pub(crate) struct LoadReport {
     cipher_suite: Option<String>,
     key_exchange: Option<String>,
     clients: ClientOutcomes,
+    steps: Vec<StepFigures>,
     statuses: BTreeMap<u16, u64>,
     unexpected_statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, u64>,
@@ -153,7 +155,7 @@ impl LoadReport {
             tickets_received: warmup.tickets_received + tally.tickets_received,
             reconnects: tally.reconnects,
             elapsed_s,
-            rate_per_s: tally.completed as f64 / elapsed_s,
+            rate_per_s: (tally.completed + tally.refused) as f64 / elapsed_s,
             latency: tally.latency.summary(),
             late_p99_us: late(0.99),
             late_max_us: late(1.0),
@@ -169,6 +171,7 @@ impl LoadReport {
             cipher_suite,
             key_exchange,
             clients: tally.clients,
+            steps: tally.steps.iter().zip(&plan.steps).map(|(tally, step)| tally.figures(step)).collect(),
             statuses: tally.statuses.clone(),
             unexpected_statuses: tally.unexpected_statuses.clone(),
             failures: failures.into_counts(),
@@ -259,6 +262,14 @@ impl Report for LoadReport {
         for (kind, outcomes) in self.clients.kinds().filter(|(kind, _)| *kind != clients::Kind::Good) {
             let text = format!("{} as expected, {} otherwise", outcomes.expected, outcomes.unexpected);
             rows.push(row(&format!("{} clients", kind.name()), text));
+        }
+        for step in &self.steps {
+            let us =
+                |latency: Option<f64>| latency.map_or_else(|| "-".to_owned(), |us| format!("{us:.1} us"));
+            let (p50, p99) = (us(step.p50_us), us(step.p99_us));
+            let text =
+                format!("{} completed, {} refused, p50 {p50}, p99 {p99}", step.completed, step.refused);
+            rows.push(row(&format!("step {}", step.name), text));
         }
         if self.rate.is_some() {
             rows.push(figure("began late by, p99", self.late_p99_us, "us"));

@@ -9,11 +9,13 @@ pub(crate) mod schedule;
 mod handshake;
 mod live;
 mod load_report;
+pub(crate) mod mixed;
 mod multiplexed;
 mod pacer;
 mod request;
 mod seconds;
 mod thread;
+mod turns;
 mod worker;
 
 use std::cell::RefCell;
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     Handshake,
     /// A GET on a connection that is kept.
     Request,
+    /// What a scenario says.
+    Mixed,
     /// As a handshake, with a certificate that nobody has seen.
     Crowd,
 }
@@ -43,6 +47,7 @@ impl Kind {
         match self {
             Self::Handshake => "handshake",
             Self::Request => "request",
+            Self::Mixed => "mixed",
             Self::Crowd => "flood",
         }
     }

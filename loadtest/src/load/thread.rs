@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::tally::{Second, Tally};
 use crate::tickets::Share;
 
+use super::mixed::{self, Visitor};
 use super::multiplexed::{self, Group};
 use super::pacer::{Pacer, Times};
 use super::request::Client;
@@ -92,13 +93,16 @@ impl Part {
         start: &Receiver<Instant>,
     ) -> Result<Counted> {
         let (plan, watchdog) = (Rc::new(plan), Watchdog::start());
-        let new_tally = || Tally::new(plan.expect_status).map(|tally| Rc::new(RefCell::new(tally)));
+        let steps = plan.steps.len();
+        let new_tally = || -> Result<SharedTally> {
+            Ok(Rc::new(RefCell::new(Tally::new(plan.expect_status)?.with_steps(steps)?)))
+        };
         let (warmup, tally) = (new_tally()?, new_tally()?);
         let resumption = Rc::new(Cell::new(Share::new(self.resume_ratio)));
         let draw = Rc::new(RefCell::new(plan.clients.draw(self.number as u64)));
         let choices = Choices { draw, resumption };
         let workers = (0..self.connections).map(|_| Worker::new(&plan, &watchdog, &choices, &warmup));
-        let mut crew = self.warm_up(workers.collect(), plan.clients.good()).await;
+        let mut crew = self.warm_up(workers.collect(), &plan).await;
         crew.set_tally(&tally);
         news.send(News::Warm(driver)).context("the measurement was given up")?;
         // Nothing is under way on this thread, so that it may stand still.
@@ -119,15 +123,19 @@ impl Part {
         Ok(Counted { warmup: taken(&warmup)?, tally: taken(&tally)?, ended })
     }
 
-    async fn warm_up(&self, workers: Vec<Worker>, clients: usize) -> Crew {
+    async fn warm_up(&self, workers: Vec<Worker>, plan: &Plan) -> Crew {
         let schedule = Schedule::closed(End::Count(self.warmup));
         match self.kind {
             Kind::Handshake | Kind::Crowd => {
                 let primed = match self.resume_ratio {
                     0.0 => workers,
-                    _ => handshake::prime(workers, self.primings(clients)).await,
+                    _ => handshake::prime(workers, self.primings(plan.clients.good())).await,
                 };
                 Crew::Workers(handshake::spend(primed, &schedule).await)
+            }
+            Kind::Mixed => {
+                let visitors = mixed::visitors(workers, plan.steps.iter().map(|step| step.weight));
+                Crew::Visitors(mixed::spend(visitors, &schedule).await)
             }
             Kind::Request => match self.streams {
                 None => Crew::Clients(request::spend(request::open(workers).await, &schedule).await),
@@ -174,6 +182,7 @@ enum Crew {
     Workers(Vec<Worker>),
     Clients(Vec<Client>),
     Groups(Vec<Group>),
+    Visitors(Vec<Visitor>),
 }
 
 impl Crew {
@@ -182,6 +191,7 @@ impl Crew {
             Self::Workers(workers) => Box::new(workers.iter_mut()),
             Self::Clients(clients) => Box::new(clients.iter_mut().map(|client| &mut client.worker)),
             Self::Groups(groups) => Box::new(groups.iter_mut().map(Group::worker)),
+            Self::Visitors(visitors) => Box::new(visitors.iter_mut().map(|visitor| &mut visitor.worker)),
         };
         workers.for_each(|worker| worker.tally = SharedTally::clone(tally));
     }
@@ -191,6 +201,7 @@ impl Crew {
             Self::Workers(workers) => drop(handshake::spend(workers, schedule).await),
             Self::Clients(clients) => drop(request::spend(clients, schedule).await),
             Self::Groups(groups) => drop(multiplexed::spend(groups, schedule).await),
+            Self::Visitors(visitors) => drop(mixed::spend(visitors, schedule).await),
         }
     }
 }

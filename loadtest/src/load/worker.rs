@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
 use crate::clients::{Draw, Kind, Verdict};
@@ -10,7 +11,7 @@ use crate::connection::{Buffers, Connection};
 use crate::deadline::{Deadline, Watchdog};
 use crate::failure::{Failure, Stage};
 use crate::http2::{Ended, Lane};
-use crate::plan::Plan;
+use crate::plan::{Exchange, Plan, PlannedStep};
 use crate::tickets::Share;
 
 use super::SharedTally;
@@ -78,6 +79,27 @@ impl Worker {
         Ok(connection)
     }
 
+    /// As [`open`](Self::open), with a full handshake of a client of this kind.
+    pub(crate) async fn open_kind(&mut self, kind: Kind, until: Instant) -> Result<Connection, Failure> {
+        let client = self.plan.clients.choose_of(kind, &mut self.choices.draw.borrow_mut()).number;
+        self.open_full(client, until).await
+    }
+
+    /// The client of the last connection, by its number.
+    pub(crate) fn client(&self) -> usize {
+        self.client
+    }
+
+    /// What follows is of this client.
+    pub(crate) fn act_as(&mut self, client: usize) {
+        self.client = client;
+    }
+
+    /// A step of the scenario.
+    pub(crate) fn step(&self, index: usize) -> Arc<PlannedStep> {
+        Arc::clone(&self.plan.steps[index])
+    }
+
     /// As [`open`](Self::open), with a full handshake of this client.
     pub(crate) async fn open_full(&mut self, client: usize, until: Instant) -> Result<Connection, Failure> {
         self.client = client;
@@ -98,14 +120,25 @@ impl Worker {
         result
     }
 
-    /// One GET and its answer. Tickets that came with it are counted.
+    /// One request and its answer. Tickets that came with it are counted.
     pub(crate) async fn get(
         &mut self,
         connection: &mut Connection,
         until: Instant,
     ) -> Result<Answer, Failure> {
+        let plan = Rc::clone(&self.plan);
+        self.send(connection, &plan.exchange, until).await
+    }
+
+    /// As [`get`](Self::get), with another request.
+    pub(crate) async fn send(
+        &mut self,
+        connection: &mut Connection,
+        exchange: &Exchange,
+        until: Instant,
+    ) -> Result<Answer, Failure> {
         let before = connection.tickets_received();
-        let result = connection.get(&self.plan, until, &self.deadline, &mut self.buffers).await;
+        let result = connection.get(exchange, until, &self.deadline, &mut self.buffers).await;
         self.tally.borrow_mut().tickets_received += connection.tickets_received() - before;
         result
     }
@@ -122,10 +155,21 @@ impl Worker {
     /// Counts how an operation that began at `start` ended. Returns true when it ended with an answer, or with a refusal that was
     /// expected of the client.
     pub(crate) fn count(&self, result: &Result<Answer, Failure>, start: Instant) -> bool {
-        let elapsed = start.elapsed();
-        let client = self.plan.clients.client(self.client);
-        let verdict = client.expectation.judge(result, self.plan.expect_status);
-        self.tally.borrow_mut().concluded(client.kind, verdict, result, elapsed);
+        let verdict = self.conclude(result, self.plan.expect_status, start.elapsed());
         result.is_ok() || verdict == Verdict::Refused
+    }
+
+    /// Counts how an operation of a step ended.
+    pub(crate) fn count_step(&self, index: usize, result: &Result<Answer, Failure>, start: Instant) {
+        let elapsed = start.elapsed();
+        let verdict = self.conclude(result, self.plan.steps[index].expect_status, elapsed);
+        self.tally.borrow_mut().steps[index].count(verdict, result, elapsed);
+    }
+
+    fn conclude(&self, result: &Result<Answer, Failure>, pass_status: u16, elapsed: Duration) -> Verdict {
+        let client = self.plan.clients.client(self.client);
+        let verdict = client.expectation.judge(result, pass_status);
+        self.tally.borrow_mut().concluded(client.kind, verdict, result, elapsed);
+        verdict
     }
 }
