@@ -51,36 +51,37 @@ impl Arrival {
     async fn shake_hands(self, socket: Socket) -> Option<(Handshaken, Rc<Session>)> {
         let view = self.shard.view();
         let limits = &view.plan.listeners[self.listener].limits;
-        let (mut judge, mut judged_in) = (None, None);
+        let mut judge = None;
         let within_deadline = async {
             let hello = ClientHello::read(socket).await?;
             let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
                 return Err(hello.refuse_name().await);
             };
-            judged_in = Some(domain.id);
-            let judge =
-                judge.insert(ConnectionJudge::new(Rc::clone(&self.shard), Rc::clone(&view), domain.id));
+            let connection = (Rc::clone(&self.shard), self.listener);
+            let (judge, _) =
+                judge.insert((ConnectionJudge::new(connection, Rc::clone(&view), domain.id), domain.id));
             let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
             let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
-            Ok((handshaken, activity, domain.id))
+            let judged = judge.outcome(&handshaken)?;
+            Ok((handshaken, activity, judged))
         };
         let outcome = monoio::time::timeout(limits.handshake_timeout, within_deadline).await;
-        let judged = judge.and_then(|judge| judge.take());
-        if let (Some(judged), Some(domain)) = (&judged, judged_in) {
-            let place = (self.listener, self.peer);
-            self.shard.judged(place, &view, view.plan.policy.domain(domain).0, judged);
+        let (judge, domain) = judge.unzip();
+        let judged = match &outcome {
+            Ok(Ok((.., judged))) => judged.clone(),
+            _ => judge.and_then(|judge| judge.proved()),
+        };
+        if let (Some(judged), Some(domain)) = (&judged, domain) {
+            self.shard.judged((self.listener, self.peer), &view, view.plan.policy.domain(domain).0, judged);
         }
-        match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
-            Err(failure) => self.failed(&failure, judged.as_ref()),
-            Ok((handshaken, activity, domain)) => {
-                // What was judged is what the session carries, or nothing was presented at all.
-                if handshaken.stream.peer_certificates().is_some() != judged.is_some() {
-                    return self.failed(&HandshakeFailure::Unjudged, judged.as_ref());
-                }
+        match (outcome.unwrap_or(Err(HandshakeFailure::Timeout)), domain) {
+            (Ok((handshaken, activity, judged)), Some(domain)) => {
                 let place = (Rc::clone(&self.shard), self.listener, self.peer);
                 let session = Session::new(place, (view, domain), judged, activity)?;
                 Some((handshaken, session))
             }
+            (Ok(_), None) => self.failed(&HandshakeFailure::Unjudged, None),
+            (Err(failure), _) => self.failed(&failure, judged.as_deref()),
         }
     }
 

@@ -1,19 +1,24 @@
 //! Judging a client: path, identity, rules.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
 
-use portcullis_handshake::{ClientJudge, PeerChain};
-use portcullis_identity::{Identity, TbsCertificate};
+use portcullis_handshake::{ClientJudge, HandshakeFailure, Handshaken, Passage, PeerChain, TicketEvent};
+use portcullis_identity::{Identity, TbsCertificate, Thumbprint};
 use portcullis_policy::{
     Assessment, ContentRule, Denial, DomainId, Evidence, Ledger, Permit, Refusals, Registration,
     RevocationCheck, Rule, TrustDomain, Verdict, decide,
 };
-use portcullis_telemetry::{AuditRecord, Refused, now_unix_s};
+use portcullis_telemetry::{AuditRecord, HandshakeKind, Refused, now_unix_s};
 use portcullis_trust::{Anchors, PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
-use crate::{shard::Shard, view::View};
+use crate::{shard::Shard, verification::Verified, view::View};
 
 /// How a client stands with the gate.
 #[derive(Debug)]
@@ -28,18 +33,20 @@ pub(crate) enum Standing {
     },
 }
 
-/// A verdict with what it rests on.
+/// A verdict with what it rests on. Connections of one client share it.
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) standing: Standing,
     /// When the first certificate of the path ends, in seconds since the epoch; the end of time without a path.
     pub(crate) valid_until: i64,
+    /// The last second at which the verdict holds unless there is news. Then it must be asked for again.
+    pub(crate) holds_until: Cell<i64>,
     /// What was known of the client's status.
     pub(crate) status: Status,
     /// Why trusted lists or a register that are only observed would refuse the client, who is admitted.
     pub(crate) would_be_refused: Option<Observed>,
-    /// What was judged, to be judged again when the rules change.
-    pub(crate) chain: PeerChain,
+    /// What was judged, to be judged again when the rules change; `None` for a client that presented nothing.
+    pub(crate) chain: Option<Rc<PeerChain>>,
 }
 
 /// A refusal that does not count.
@@ -142,8 +149,33 @@ impl Status {
     }
 }
 
+impl Judged {
+    /// The verdict on a client that presented no certificate and needs none.
+    pub(crate) const fn anonymous(permit: Permit) -> Self {
+        Self {
+            standing: Standing::Admitted(permit),
+            valid_until: i64::MAX,
+            holds_until: Cell::new(i64::MAX),
+            status: Status { revocation: RevocationCheck::NotAsked, registration: Registration::NotAsked },
+            would_be_refused: None,
+            chain: None,
+        }
+    }
+
+    /// What `ledger` says at `now` of the client's status.
+    pub(crate) fn status_at(&self, domain: &TrustDomain, ledger: &Ledger, now: i64) -> Status {
+        let assessment = self.standing.assessment();
+        assessment
+            .and_then(|assessment| {
+                let path = assessment.path.as_ref()?.as_ref().ok()?;
+                Some(Status::look_up(domain, ledger, &assessment.identity, path, now))
+            })
+            .unwrap_or_default()
+    }
+}
+
 /// Judges `chain`, whose leaf's key the client holds, by the rules of `domain` at the time `now`.
-pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: PeerChain, now: UnixTime) -> Judged {
+pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>, now: UnixTime) -> Judged {
     let (rules, anchors) = (&domain.client_auth.rules, &domain.client_auth.anchors);
     let path_under = |anchors: &Anchors| {
         anchors.verify_path(&chain.leaf, &chain.intermediates, rules.extended_key_usage, now)
@@ -170,7 +202,8 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: PeerChain, now
         Standing::Admitted(permit) => observe(domain, permit, path_under),
         Standing::Refused { .. } => None,
     };
-    Judged { standing, valid_until, status, would_be_refused, chain }
+    let holds_until = Cell::new(valid_until);
+    Judged { standing, valid_until, holds_until, status, would_be_refused, chain: Some(chain) }
 }
 
 /// Why somebody who is admitted would be refused by what is only observed.
@@ -193,18 +226,44 @@ fn observe(
 pub(crate) struct ConnectionJudge {
     shard: Rc<Shard>,
     view: Rc<View>,
+    listener: usize,
     domain: DomainId,
-    judged: RefCell<Option<Judged>>,
+    /// Of the certificate whose key the client proved.
+    proved: RefCell<Option<Rc<Judged>>>,
+    /// Of the session that it offered last.
+    offered: RefCell<Option<Verified>>,
 }
 
 impl ConnectionJudge {
-    pub(crate) fn new(shard: Rc<Shard>, view: Rc<View>, domain: DomainId) -> Rc<Self> {
-        Rc::new(Self { shard, view, domain, judged: RefCell::default() })
+    pub(crate) fn new((shard, listener): (Rc<Shard>, usize), view: Rc<View>, domain: DomainId) -> Rc<Self> {
+        let (proved, offered) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { shard, view, listener, domain, proved, offered })
     }
 
-    /// What was judged in the handshake, if the client presented a certificate and proved it.
-    pub(crate) fn take(&self) -> Option<Judged> {
-        self.judged.take()
+    /// What was judged in a handshake that failed, if the client proved a key.
+    pub(crate) fn proved(&self) -> Option<Rc<Judged>> {
+        self.proved.borrow().clone()
+    }
+
+    /// The verdict on the client of a finished handshake: on what it proved, or on the session that it resumed. `None` if it
+    /// presented nothing.
+    ///
+    /// # Errors
+    /// The session carries another chain than was judged.
+    pub(crate) fn outcome(&self, handshaken: &Handshaken) -> Result<Option<Rc<Judged>>, HandshakeFailure> {
+        let carried = handshaken.stream.peer_certificates();
+        let (proved, offered) = (self.proved.take(), self.offered.take());
+        let judged = match handshaken.kind {
+            HandshakeKind::Full => proved,
+            // Proof of the session came after the verdict: only now is it remembered.
+            HandshakeKind::Resumed => offered.map(|verified| self.shard.remember(verified)),
+        };
+        let is_of_session = match (judged.as_deref(), carried) {
+            (None, None) => handshaken.kind == HandshakeKind::Full,
+            (Some(Judged { chain: Some(chain), .. }), Some(carried)) => chain.is(carried),
+            _ => false,
+        };
+        if is_of_session { Ok(judged) } else { Err(HandshakeFailure::Unjudged) }
     }
 }
 
@@ -214,15 +273,39 @@ impl ClientJudge for ConnectionJudge {
         Some(tbs.subject_public_key_info.into())
     }
 
-    fn judge(&self, chain: PeerChain, now: UnixTime) -> Result<(), CertificateError> {
+    fn judge(&self, chain: PeerChain, now: UnixTime) -> Result<Passage, CertificateError> {
+        let leaf = Thumbprint::of(&chain.leaf);
+        let verified = self.shard.verify(&self.view, self.domain, (leaf, Rc::new(chain)), now);
+        let judged = self.shard.remember(verified);
         let (domain, _) = self.view.plan.policy.domain(self.domain);
-        let judged = self.shard.with_ledger(|ledger| judge(domain, ledger, chain, now));
         let told = match &judged.standing {
             Standing::Refused { denial, .. } if told_by_alert(denial, domain) => Err(alert_for(denial)),
-            _ => Ok(()),
+            _ => Ok(passage(&judged, leaf)),
         };
-        self.judged.replace(Some(judged));
+        self.proved.replace(Some(judged));
         told
+    }
+
+    fn judge_offered(&self, leaf: &[u8; 32], chain: PeerChain, now: UnixTime) -> Passage {
+        let leaf = Thumbprint::from(*leaf);
+        let verified = self.shard.verify(&self.view, self.domain, (leaf, Rc::new(chain)), now);
+        let passage = passage(&verified.judged, leaf);
+        self.offered.replace(Some(verified));
+        passage
+    }
+
+    fn ticket(&self, event: TicketEvent) {
+        self.shard.listeners[self.listener].metrics.ticket(event.as_str());
+    }
+}
+
+/// Whether the client's session may be resumed: only while the client may pass.
+fn passage(judged: &Judged, leaf: Thumbprint) -> Passage {
+    match (&judged.standing, &judged.chain) {
+        (Standing::Admitted(_), Some(chain)) => {
+            Passage::Granted { leaf: *leaf.as_bytes(), chain: Rc::clone(chain) }
+        }
+        _ => Passage::Denied,
     }
 }
 

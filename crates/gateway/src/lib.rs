@@ -15,6 +15,7 @@ mod session;
 mod shard;
 mod sighting;
 mod slots;
+mod verification;
 mod view;
 
 pub use gateway::{Gateway, Published, StartError, check_certificate};

@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use portcullis_handshake::{Activity, PeerChain};
+use portcullis_handshake::Activity;
 use portcullis_http1::HeadLimits;
-use portcullis_policy::{DomainId, Generation, Grant, Ledger, TrustDomain, admit_anonymous};
+use portcullis_identity::Thumbprint;
+use portcullis_policy::{DomainId, Generation, Grant, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 use slab::Slab;
 
 use crate::{
     bell::Ear,
     http::identity_lines,
-    judge::{Judged, Standing, Status, is_unknown, judge},
+    judge::{Judged, Standing, Status, is_unknown},
     plan::{HandOffFields, Limits},
     shard::Shard,
     view::View,
@@ -85,14 +86,11 @@ pub(crate) struct Session {
     pub(crate) activity: Rc<Activity>,
     ear: Ear,
     basis: RefCell<Basis>,
-    standing: RefCell<Standing>,
-    /// The end of the client's path.
-    valid_until: Cell<i64>,
+    judged: RefCell<Rc<Judged>>,
     /// What was known of the client's status.
     status: Cell<Status>,
     /// The turn of the ledger that it is from; `None` before the first look of the session itself.
     turn: Cell<Option<u64>>,
-    chain: Option<PeerChain>,
     /// Each with the time since when it is the client's turn.
     in_flight: RefCell<Slab<Option<Instant>>>,
     /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
@@ -150,13 +148,13 @@ impl Session {
     pub(crate) fn new(
         (shard, listener, peer): (Rc<Shard>, usize, SocketAddr),
         (view, domain): (Rc<View>, DomainId),
-        judged: Option<Judged>,
+        judged: Option<Rc<Judged>>,
         activity: Rc<Activity>,
     ) -> Option<Rc<Self>> {
         let (rules, since) = view.plan.policy.domain(domain);
-        let (standing, valid_until, status, chain) = match judged {
-            Some(judged) => (judged.standing, judged.valid_until, judged.status, Some(judged.chain)),
-            None => (Standing::Admitted(admit_anonymous(rules)?), i64::MAX, Status::default(), None),
+        let judged = match judged {
+            Some(judged) => judged,
+            None => Rc::new(Judged::anonymous(admit_anonymous(rules)?)),
         };
         Some(Rc::new(Self {
             ear: Ear::new(),
@@ -165,11 +163,9 @@ impl Session {
             peer,
             activity,
             basis: RefCell::new(Basis { view, domain, since }),
-            standing: RefCell::new(standing),
-            valid_until: Cell::new(valid_until),
-            status: Cell::new(status),
+            status: Cell::new(judged.status),
+            judged: RefCell::new(judged),
             turn: Cell::default(),
-            chain,
             in_flight: RefCell::default(),
             identity_lines: RefCell::default(),
         }))
@@ -177,7 +173,7 @@ impl Session {
 
     /// How the client stands at present.
     pub(crate) fn with_standing<T>(&self, read: impl FnOnce(&Standing) -> T) -> T {
-        read(&self.standing.borrow())
+        read(&self.judged.borrow().standing)
     }
 
     /// The view that the next request is judged by.
@@ -220,7 +216,8 @@ impl Session {
         if let Some((_, lines)) = known.iter().find(|(of, _)| *of == fields) {
             return Rc::clone(lines);
         }
-        let lines = identity_lines(fields, grant.permit(), self.chain.as_ref(), self.peer).into();
+        let chain = self.judged.borrow().chain.clone();
+        let lines = identity_lines(fields, grant.permit(), chain.as_deref(), self.peer).into();
         known.push((fields, Rc::clone(&lines)));
         lines
     }
@@ -277,7 +274,9 @@ impl Session {
     pub(crate) fn quiet_for(&self) -> Duration {
         // One second past the last valid one.
         let valid = self
-            .valid_until
+            .judged
+            .borrow()
+            .holds_until
             .get()
             .min(self.status.get().until())
             .saturating_sub(unix_now())
@@ -294,10 +293,20 @@ impl Session {
     /// Whether what the client was admitted by has come to its end, and nothing has taken its place.
     fn ended(&self) -> Option<Closed> {
         let now = unix_now();
-        if now > self.valid_until.get() {
-            return Some(Closed::Expired);
+        let (valid_until, holds_until) = {
+            let judged = self.judged.borrow();
+            (judged.valid_until, judged.holds_until.get())
+        };
+        if now > valid_until {
+            Some(Closed::Expired)
+        } else if now > holds_until {
+            let basis = self.basis.borrow();
+            self.judge_again(&basis.view, basis.domain).err()
+        } else if now > self.status.get().until() {
+            self.look_again().err()
+        } else {
+            None
         }
-        if now > self.status.get().until() { self.look_again().err() } else { None }
     }
 
     /// Whether the client would pass if more were known of its status.
@@ -339,46 +348,42 @@ impl Session {
     fn look_again(&self) -> Result<(), Closed> {
         let basis = self.basis.borrow();
         let (rules, _) = basis.view.plan.policy.domain(basis.domain);
-        let status = self.with_standing(|standing| {
-            let assessment = standing.assessment()?;
-            let path = assessment.path.as_ref()?.as_ref().ok()?;
-            let look_up =
-                |ledger: &Ledger| Status::look_up(rules, ledger, &assessment.identity, path, unix_now());
-            Some(self.shard.with_ledger(look_up))
-        });
-        match status {
-            None => Ok(()),
-            Some(status) if status.is_like(self.status.get()) => {
-                self.status.set(status);
-                Ok(())
-            }
-            Some(_) => self.judge_again(&basis.view, rules),
+        let status = {
+            let judged = self.judged.borrow();
+            self.shard.with_ledger(|ledger| judged.status_at(rules, ledger, unix_now()))
+        };
+        if status.is_like(self.status.get()) {
+            self.status.set(status);
+            return Ok(());
         }
+        self.judge_again(&basis.view, basis.domain)
     }
 
-    /// Judges the client again. Whatever comes of it is how it stands from now on.
-    fn judge_again(&self, view: &View, rules: &TrustDomain) -> Result<(), Closed> {
-        let standing = match &self.chain {
+    /// Asks for the verdict on the client again. Whatever comes of it is how it stands from now on.
+    fn judge_again(&self, view: &View, domain: DomainId) -> Result<(), Closed> {
+        let (rules, _) = view.plan.policy.domain(domain);
+        let chain = self.judged.borrow().chain.clone();
+        let judged = match chain {
             Some(chain) => {
-                let judged =
-                    self.shard.with_ledger(|ledger| judge(rules, ledger, chain.clone(), UnixTime::now()));
-                self.valid_until.set(judged.valid_until);
-                self.status.set(judged.status);
+                let leaf = Thumbprint::of(&chain.leaf);
+                let verified = self.shard.verify(view, domain, (leaf, chain), UnixTime::now());
+                let judged = self.shard.remember(verified);
                 self.shard.judged((self.listener, self.peer), view, rules, &judged);
-                judged.standing
+                judged
             }
-            None => Standing::Admitted(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?),
+            None => Rc::new(Judged::anonymous(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?)),
         };
         let listener = &self.shard.listeners[self.listener];
-        let refused = match &standing {
+        let refused = match &judged.standing {
             Standing::Refused { denial, .. } => {
-                let who = standing.refused(&listener.name, self.peer);
+                let who = judged.standing.refused(&listener.name, self.peer);
                 self.shard.refused(denial.code(), &who, || denial.to_string());
                 Err(Closed::NoLongerAdmitted)
             }
             Standing::Admitted(_) => Ok(()),
         };
-        self.standing.replace(standing);
+        self.status.set(judged.status);
+        self.judged.replace(judged);
         self.identity_lines.borrow_mut().clear();
         refused
     }
@@ -398,9 +403,9 @@ impl Session {
         }
         let (old_rules, _) = basis.view.plan.policy.domain(basis.domain);
         let domain = view.plan.policy.domain_named(&old_rules.name).ok_or(Closed::NoLongerAdmitted)?;
-        let (rules, since) = view.plan.policy.domain(domain);
+        let (_, since) = view.plan.policy.domain(domain);
         if since != basis.since {
-            self.judge_again(&view, rules)?;
+            self.judge_again(&view, domain)?;
         }
         *basis = Basis { domain, since, view: Rc::clone(&view) };
         Ok(())

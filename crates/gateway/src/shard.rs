@@ -13,12 +13,16 @@ use std::{
 };
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
-use portcullis_handshake::ConfigError;
-use portcullis_policy::{ContentRule, Denial, Ledger, Registration, RevocationCheck, Severity, TrustDomain};
+use portcullis_handshake::{ConfigError, PeerChain};
+use portcullis_identity::Thumbprint;
+use portcullis_policy::{
+    ContentRule, Denial, DomainId, Ledger, Registration, RevocationCheck, Severity, TrustDomain,
+};
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
 };
 use portcullis_trust::{KnownStatus, PathError};
+use rustls_pki_types::UnixTime;
 
 use crate::{
     bell::Bell,
@@ -29,6 +33,7 @@ use crate::{
     plan::Plan,
     sighting::{Sighting, SightingSink},
     slots::Slots,
+    verification::{Verifications, Verified},
     view::View,
 };
 
@@ -122,6 +127,7 @@ pub(crate) struct Shard {
     pub(crate) clock: Rc<Cell<Instant>>,
     view: RefCell<Rc<View>>,
     ledger: RefCell<Arc<Ledger>>,
+    verifications: Verifications,
     sightings: SightingSink,
     refusals: RefCell<RefusalLog>,
     /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
@@ -176,6 +182,30 @@ impl Shard {
     /// Logs a refusal, within the bounds of the log.
     pub(crate) fn refused(&self, code: &'static str, who: &Refused<'_>, detail: impl FnOnce() -> String) {
         self.refusals.borrow_mut().refused(code, who, detail, self.now());
+    }
+
+    /// The verdict on a chain, whose leaf has that hash, by the rules of a domain of `view`: the one that is remembered where it
+    /// holds.
+    pub(crate) fn verify(
+        &self,
+        view: &View,
+        domain: DomainId,
+        chain: (Thumbprint, Rc<PeerChain>),
+        now: UnixTime,
+    ) -> Verified {
+        let verify =
+            |ledger: &Ledger| self.verifications.verify((&view.plan.policy, domain), ledger, chain, now);
+        let verified = self.with_ledger(verify);
+        match verified.is_remembered() {
+            true => self.metrics.verifications_remembered.increment(1),
+            false => self.metrics.verifications_made.increment(1),
+        }
+        verified
+    }
+
+    /// Remembers a verdict on a certificate whose key was proved.
+    pub(crate) fn remember(&self, verified: Verified) -> Rc<Judged> {
+        self.verifications.remember(verified, unix_now())
     }
 
     /// Counts and records a verdict on a client certificate.
@@ -236,7 +266,8 @@ impl Shard {
         {
             return;
         }
-        let sighting = Sighting { leaf: judged.chain.leaf.clone(), issuer: path.issuer().clone() };
+        let Some(chain) = &judged.chain else { return };
+        let sighting = Sighting { leaf: chain.leaf.clone(), issuer: path.issuer().clone() };
         if !self.sightings.put(sighting) {
             self.metrics.sightings_dropped.increment(1);
         }
@@ -278,6 +309,7 @@ impl Shard {
                         old.retire();
                     }
                 }
+                self.verifications.take_up(view.plan.cache);
                 self.view.replace(Rc::new(view));
                 self.bell.ring();
             }
@@ -350,6 +382,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         clock: Rc::new(Cell::new(Instant::now())),
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
         ledger: RefCell::new(start.published.ledger.load_full()),
+        verifications: Verifications::new(plan.cache),
         sightings: start.sightings,
         refusals: RefCell::default(),
         records: RefCell::new(Some(start.records)),
@@ -396,6 +429,8 @@ async fn keep_house(
         shard.clock.set(now);
         pulse.beat(now);
         census.count(shard.connections() + shard.busy.get());
+        let (admitted, refused) = shard.verifications.len();
+        shard.metrics.set_verifications_kept(admitted, refused);
         shard.metrics.set_loop_lag(now.saturating_duration_since(asleep).saturating_sub(HOUSEKEEPING));
         for upstream in &shard.view().upstreams {
             upstream.upstream.sweep(now);

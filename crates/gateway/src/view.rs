@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use portcullis_handshake::{ClientCertificates, ConfigError, ServerIdentity, TlsParameters, server_config};
+use portcullis_handshake::{
+    ClientCertificates, ConfigError, ServerIdentity, Tickets, TlsParameters, server_config,
+};
 use portcullis_policy::{DomainId, HostName, Mode};
 use portcullis_telemetry::RouteMetrics;
 use portcullis_upstream::Upstream;
@@ -10,7 +12,7 @@ use rustls::{ServerConfig, crypto::aws_lc_rs::kx_group};
 
 use crate::{
     http::HandOff,
-    plan::{Alpn, KeyExchange, ListenerPlan, Plan, TlsPlan},
+    plan::{Alpn, KeyExchange, ListenerPlan, Plan, Resumption, TlsPlan},
 };
 
 /// The shard's own reading of a plan: its own TLS configurations, whose reference counts no other shard touches.
@@ -104,7 +106,13 @@ impl ListenerView {
                 Mode::Required => ClientCertificates::Required,
             };
             let identity = ServerIdentity::new(&certificate.chain, &certificate.key);
-            let tls = server_config(&parameters, identity, asked)?;
+            let tickets = Tickets {
+                ring: &plan.resumption.ring,
+                domain: *plan.policy.digest(certificate.domain).as_bytes(),
+                max_age: plan.resumption.max_age,
+            };
+            let tickets = (listener.resumption == Resumption::Tickets).then_some(tickets);
+            let tls = server_config(&parameters, identity, asked, tickets)?;
             view.domains.push(DomainView { id: certificate.domain, tls });
             for name in &certificate.names {
                 match name {

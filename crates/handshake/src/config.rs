@@ -1,6 +1,6 @@
 //! rustls server configurations.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
     ServerConfig, SupportedCipherSuite,
@@ -15,7 +15,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
-use crate::judge::PossessionFirst;
+use crate::{KeyRing, judge::PossessionFirst, ticket::DomainKeys, ticketer::Ticketer};
 
 /// Cipher suites in our order, whatever the client's. SHA-256 before SHA-384: processors compute the one in hardware
 /// and most not the other, and the key schedule of a handshake hashes enough for that to be a tenth of its cost,
@@ -61,6 +61,17 @@ pub struct ServerIdentity {
     key: PrivateKeyDer<'static>,
 }
 
+/// What the tickets of a trust domain are made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tickets<'a> {
+    /// The secrets.
+    pub ring: &'a KeyRing,
+    /// A digest of what was configured of the trust domain. Its tickets are opened where this is the same, and nowhere else.
+    pub domain: [u8; 32],
+    /// How long a session may be resumed, from its full handshake on.
+    pub max_age: Duration,
+}
+
 /// Why a configuration cannot be made.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -82,8 +93,8 @@ impl ServerIdentity {
 
 /// Makes the configuration of one trust domain.
 ///
-/// Sessions are never resumed: no tickets are sent and none is kept, since a resumed session would skip the
-/// certificate check. Early data is off.
+/// Sessions are resumed by `tickets` alone, one a handshake, and only those of clients that presented a certificate: rustls'
+/// store of sessions is off, since through it a client would resume past them. Early data is off.
 ///
 /// # Errors
 /// [`ConfigError`], where the key is not the certificate's or the parameters leave nothing.
@@ -91,6 +102,7 @@ pub fn server_config(
     parameters: &TlsParameters,
     identity: ServerIdentity,
     certificates: ClientCertificates,
+    tickets: Option<Tickets<'_>>,
 ) -> Result<Arc<ServerConfig>, ConfigError> {
     let provider = CryptoProvider {
         cipher_suites: CIPHER_SUITES.to_vec(),
@@ -109,6 +121,12 @@ pub fn server_config(
     config.alpn_protocols.clone_from(&parameters.alpn);
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    if let Some(Tickets { ring, domain, max_age }) =
+        tickets.filter(|_| certificates != ClientCertificates::NotAsked)
+    {
+        config.ticketer = Arc::new(Ticketer { keys: DomainKeys::derive(ring, &domain, max_age.as_secs()) });
+        config.send_tls13_tickets = 1;
+    }
     Ok(Arc::new(config))
 }
 

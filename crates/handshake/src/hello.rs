@@ -15,7 +15,7 @@ use rustls::{
     server::{Accepted, Acceptor},
 };
 
-use crate::{Activity, ClientJudge, HandshakeFailure, TlsStream, judge::JudgeContext};
+use crate::{Activity, ClientJudge, HandshakeFailure, TlsStream, judge::HandshakeContext};
 
 /// A fatal `unrecognized_name` alert as a plaintext record (RFC 8446 5.1, 6; RFC 6066 3). No keys exist yet, and
 /// rustls has no way to send this one.
@@ -122,7 +122,10 @@ impl ClientHello {
         judge: Rc<dyn ClientJudge>,
         activity: Rc<Activity>,
     ) -> Result<Handshaken, HandshakeFailure> {
-        let tls = match self.accepted.into_connection(config) {
+        let mut context = Some(HandshakeContext::new(judge));
+        // A ClientHello may offer sessions.
+        let accepted = HandshakeContext::during(&mut context, || self.accepted.into_connection(config));
+        let tls = match accepted {
             Ok(tls) => tls,
             Err((error, mut alert)) => {
                 let mut bytes = Vec::new();
@@ -132,7 +135,6 @@ impl ClientHello {
             }
         };
         let mut stream = TlsStream::new(tls, self.socket, self.rest, activity);
-        let mut context = Some(JudgeContext::new(judge));
         match poll_fn(|cx| poll_handshake(&mut stream, &mut context, cx)).await {
             Ok(()) => Ok(Handshaken::of(stream)),
             Err(failure) => {
@@ -145,7 +147,7 @@ impl ClientHello {
 
 fn poll_handshake(
     stream: &mut TlsStream,
-    context: &mut Option<JudgeContext>,
+    context: &mut Option<HandshakeContext>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), HandshakeFailure>> {
     loop {
@@ -159,7 +161,7 @@ fn poll_handshake(
         if !ready!(stream.poll_ciphertext(cx)).map_err(HandshakeFailure::Io)? {
             return Poll::Ready(Err(HandshakeFailure::Closed));
         }
-        JudgeContext::during(context, || stream.process()).map_err(HandshakeFailure::Tls)?;
+        HandshakeContext::during(context, || stream.process()).map_err(HandshakeFailure::Tls)?;
     }
 }
 

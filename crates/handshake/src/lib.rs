@@ -12,15 +12,20 @@ mod farewell;
 mod hello;
 mod judge;
 mod key_ring;
+mod peer_chain;
 mod possession;
 mod stream;
+mod ticket;
+mod ticketer;
 
 pub use activity::Activity;
 pub use config::{
-    ClientCertificates, ConfigError, ServerIdentity, TlsParameters, key_matches, server_config,
+    ClientCertificates, ConfigError, ServerIdentity, Tickets, TlsParameters, key_matches, server_config,
 };
 pub use failure::HandshakeFailure;
 pub use hello::{ClientHello, Handshaken};
-pub use judge::{ClientJudge, PeerChain};
+pub use judge::{ClientJudge, Passage, TicketEvent};
 pub use key_ring::{KeyRing, KeyRingError, TicketSecret};
+pub use peer_chain::PeerChain;
 pub use stream::TlsStream;
+pub use ticket::TicketRefusal;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_trust::Anchors;
 
-use crate::{RouteTable, TrustDomain};
+use crate::{DomainDigest, RouteTable, TrustDomain};
 
 /// Counts publications; a shard compares it to see that something is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -18,8 +18,16 @@ pub struct DomainId(usize);
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     generation: Generation,
-    domains: Vec<(TrustDomain, Generation)>,
+    domains: Vec<Published>,
     routes: RouteTable,
+}
+
+/// A trust domain in a snapshot.
+#[derive(Debug, Clone)]
+struct Published {
+    domain: TrustDomain,
+    since: Generation,
+    digest: DomainDigest,
 }
 
 impl Snapshot {
@@ -28,17 +36,17 @@ impl Snapshot {
     pub fn after(previous: &Self, domains: Vec<TrustDomain>, routes: RouteTable) -> Self {
         let generation = Generation(previous.generation.0 + 1);
         let since = |domain: &TrustDomain| {
-            let before = previous.domains.iter().find(|(old, _)| old == domain);
-            before.map_or(generation, |(_, since)| *since)
+            let before = previous.domains.iter().find(|old| old.domain == *domain);
+            before.map_or(generation, |old| old.since)
         };
-        let domains =
-            domains.into_iter().map(|domain| (since(&domain), domain)).map(|(g, d)| (d, g)).collect();
-        Self { generation, domains, routes }
+        let published =
+            |domain: TrustDomain| Published { since: since(&domain), digest: domain.digest(), domain };
+        Self { generation, domains: domains.into_iter().map(published).collect(), routes }
     }
 
     /// The same under other trusted lists, to be published after this. See [`ClientAuth::believe`](crate::ClientAuth::believe).
     pub fn with_lists(&self, listed: Option<&Arc<Anchors>>) -> Self {
-        let mut domains: Vec<_> = self.domains.iter().map(|(domain, _)| domain.clone()).collect();
+        let mut domains: Vec<_> = self.domains.iter().map(|published| published.domain.clone()).collect();
         believe(&mut domains, listed);
         Self::after(self, domains, self.routes.clone())
     }
@@ -50,7 +58,7 @@ impl Snapshot {
 
     /// All trust domains with their ids.
     pub fn domains(&self) -> impl Iterator<Item = (DomainId, &TrustDomain)> {
-        self.domains.iter().enumerate().map(|(index, (domain, _))| (DomainId(index), domain))
+        self.domains.iter().enumerate().map(|(index, published)| (DomainId(index), &published.domain))
     }
 
     /// The domain and the generation since which it is as it is.
@@ -58,13 +66,21 @@ impl Snapshot {
     /// # Panics
     /// With an id of another snapshot that had more domains.
     pub fn domain(&self, id: DomainId) -> (&TrustDomain, Generation) {
-        let (domain, since) = &self.domains[id.0];
+        let Published { domain, since, .. } = &self.domains[id.0];
         (domain, *since)
+    }
+
+    /// What tells the domain from others, whatever is refreshed in it.
+    ///
+    /// # Panics
+    /// As [`domain`](Self::domain).
+    pub fn digest(&self, id: DomainId) -> DomainDigest {
+        self.domains[id.0].digest
     }
 
     /// The domain of that name, as a connection of an earlier generation looks for its own.
     pub fn domain_named(&self, name: &str) -> Option<DomainId> {
-        self.domains.iter().position(|(domain, _)| domain.name == name).map(DomainId)
+        self.domains.iter().position(|published| published.domain.name == name).map(DomainId)
     }
 
     /// The routes.

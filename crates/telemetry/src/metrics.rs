@@ -149,6 +149,11 @@ pub struct ShardMetrics {
     pub audit_records_dropped: Counter,
     /// Sightings of certificates lost to a full queue.
     pub sightings_dropped: Counter,
+    /// Verdicts that were remembered, and still held.
+    pub verifications_remembered: Counter,
+    /// Verdicts that were made anew.
+    pub verifications_made: Counter,
+    verifications_kept: [Gauge; 2],
     loop_lag_seconds: Gauge,
 }
 
@@ -156,11 +161,23 @@ impl ShardMetrics {
     /// Registers the handles of a shard.
     pub fn register(shard: usize) -> Self {
         let shard = shard.to_string();
+        let looked_up = |result: &'static str| counter!("portcullis_verification_cache_lookups_total", "result" => result, "shard" => shard.clone());
+        let kept = |outcome: &'static str| gauge!("portcullis_verification_cache_entries", "outcome" => outcome, "shard" => shard.clone());
         Self {
+            verifications_remembered: looked_up("hit"),
+            verifications_made: looked_up("miss"),
+            verifications_kept: [kept("admitted"), kept("refused")],
             access_records_dropped: counter!("portcullis_access_records_dropped_total", "shard" => shard.clone()),
             audit_records_dropped: counter!("portcullis_audit_records_dropped_total", "shard" => shard.clone()),
             sightings_dropped: counter!("portcullis_certificate_sightings_dropped_total", "shard" => shard.clone()),
             loop_lag_seconds: gauge!("portcullis_loop_lag_seconds", "shard" => shard),
+        }
+    }
+
+    /// Sets how many verdicts are remembered that admit, and that refuse.
+    pub fn set_verifications_kept(&self, admitted: usize, refused: usize) {
+        for (gauge, kept) in self.verifications_kept.iter().zip([admitted, refused]) {
+            gauge.set(kept as f64);
         }
     }
 
@@ -184,6 +201,7 @@ pub struct ListenerMetrics {
     finished: [[Counter; 2]; 2],
     finished_seconds: [Histogram; 2],
     shed: [Counter; 3],
+    tickets: ByCode,
     failures: ByCode,
     verifications: ByCode,
     observed_refusals: ByCode,
@@ -221,6 +239,7 @@ impl ListenerMetrics {
             ],
             finished_seconds: [seconds("full"), seconds("resumed")],
             shed: [shed("handshakes"), shed("source"), shed("connections")],
+            tickets: ByCode::new("portcullis_tickets_total", "result", &labels),
             failures: ByCode::new("portcullis_tls_handshake_failures_total", "reason", &labels),
             verifications: ByCode::new("portcullis_client_cert_verifications_total", "result", &labels),
             observed_refusals: ByCode::new("portcullis_client_cert_observed_refusals_total", "code", &labels),
@@ -244,6 +263,11 @@ impl ListenerMetrics {
     /// A handshake failed; `reason` is a constant of the program.
     pub fn handshake_failed(&self, reason: &'static str) {
         self.failures.increment(reason);
+    }
+
+    /// What became of a session ticket; `result` is a constant of the program.
+    pub fn ticket(&self, result: &'static str) {
+        self.tickets.increment(result);
     }
 
     /// A connection was closed before its handshake.

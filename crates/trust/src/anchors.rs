@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 use webpki::anchor_from_trusted_cert;
 
+use crate::bearing::digest_of;
 use crate::listing::ListedService;
 use crate::status::Issuer;
 
@@ -30,6 +31,8 @@ pub struct Anchor {
     pub is_by_hand: bool,
     /// The CA that it is, as those refer to it who tell of its certificates.
     pub issuer: Issuer,
+    /// All of it that a verdict may rest on, as a digest.
+    pub(crate) digest: [u8; 32],
 }
 
 /// A set of trust anchors in the order in which they were given, each once.
@@ -99,6 +102,12 @@ impl Anchors {
             }
         }
         (anchors, passed_over)
+    }
+
+    /// The anchors with that subject, as content octets.
+    pub(crate) fn of_subject(&self, subject: &[u8]) -> impl Iterator<Item = &Anchor> {
+        let positions = self.by_subject.get(subject);
+        positions.into_iter().flatten().filter_map(|position| self.get(*position))
     }
 
     /// Adds the anchors of another set. What is in both is one anchor, with all that is known of it.
@@ -183,8 +192,11 @@ impl Anchors {
             Some(known) => {
                 known.is_by_hand |= anchor.is_by_hand;
                 known.services.extend(anchor.services);
+                known.digest = digest_of(&trust_anchor, known);
             }
             None => {
+                let digest = digest_of(&trust_anchor, &anchor);
+                let anchor = Anchor { digest, ..anchor };
                 positions.push(self.trust_anchors.len());
                 self.trust_anchors.push(trust_anchor);
                 self.anchors.push(anchor);
@@ -209,7 +221,8 @@ fn read(
         .to_owned();
     let thumbprint = Thumbprint::of(certificate);
     let issuer = Issuer::of_certificate(&tbs).map_err(unreadable)?;
-    Ok((trust_anchor, Anchor { thumbprint, subject, services: Vec::new(), is_by_hand: true, issuer }))
+    let digest = [0; 32];
+    Ok((trust_anchor, Anchor { thumbprint, subject, services: Vec::new(), is_by_hand: true, issuer, digest }))
 }
 
 /// The same anchor, without a copy of its octets.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod anchors;
+mod bearing;
 mod crl;
 mod diagnosis;
 mod eku;
@@ -22,6 +23,7 @@ mod status_book;
 mod store;
 
 pub use anchors::{Anchor, AnchorError, Anchors};
+pub use bearing::Bearing;
 pub use crl::{Crl, CrlError, CrlNumber};
 pub use diagnosis::is_processed;
 pub use eku::EkuRule;

@@ -46,7 +46,8 @@ pub struct TlsClient {
     alpn: Vec<Vec<u8>>,
     server_name: ServerName<'static>,
     send_sni: bool,
-    resumption: Resumption,
+    /// A configuration that keeps sessions. rustls offers them to nobody who has another one.
+    keeping: Option<Arc<ClientConfig>>,
 }
 
 impl TlsClient {
@@ -66,7 +67,7 @@ impl TlsClient {
             alpn: Vec::new(),
             server_name: ServerName::try_from(HOST).expect("a name"),
             send_sni: true,
-            resumption: Resumption::disabled(),
+            keeping: None,
         }
     }
 
@@ -128,10 +129,11 @@ impl TlsClient {
         self
     }
 
-    /// Asks for tickets, keeps what it is given, and comes back with it; clones share what they keep.
+    /// Asks for tickets, keeps what it is given, and comes back with it; clones share what they keep. Comes last, since nothing
+    /// that is changed behind it has an effect, except the name.
     #[must_use]
     pub fn resuming(mut self) -> Self {
-        self.resumption = Resumption::in_memory_sessions(16);
+        self.keeping = Some(self.config(Resumption::in_memory_sessions(16)));
         self
     }
 
@@ -216,6 +218,11 @@ impl TlsClient {
     }
 
     fn session(&self) -> ClientConnection {
+        let config = self.keeping.clone().unwrap_or_else(|| self.config(Resumption::disabled()));
+        ClientConnection::new(config, self.server_name.clone()).expect("a configuration that fits")
+    }
+
+    fn config(&self, resumption: Resumption) -> Arc<ClientConfig> {
         let versions: Vec<_> = self.versions.iter().map(|version| version.supported()).collect();
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_protocol_versions(&versions).expect("versions of the provider");
@@ -223,8 +230,8 @@ impl TlsClient {
         let mut config = builder.with_client_cert_resolver(Arc::new(Presents(self.identity.clone())));
         config.alpn_protocols.clone_from(&self.alpn);
         config.enable_sni = self.send_sni;
-        config.resumption = self.resumption.clone();
-        ClientConnection::new(Arc::new(config), self.server_name.clone()).expect("a configuration that fits")
+        config.resumption = resumption;
+        Arc::new(config)
     }
 
     /// One GET for a path of [`HOST`] on a connection of its own.

@@ -12,7 +12,7 @@ const NESTING_MAX: usize = 16;
 
 /// What a list says of the certificates that meet its criteria, as far as it changes who passes. Those about where a key is
 /// kept do not: a QWAC needs no qualified device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Qualifiers {
     /// `QCStatement`: they are qualified, whatever they say themselves.
     pub qualified: bool,
@@ -27,7 +27,7 @@ pub struct Qualifiers {
 }
 
 /// Qualifiers, and the criteria of those to whom they apply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Qualification {
     /// What is said.
     pub qualifiers: Qualifiers,
@@ -36,7 +36,7 @@ pub struct Qualification {
 }
 
 /// How criteria are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CriteriaAssertion {
     /// All must be met.
     All,
@@ -47,7 +47,7 @@ pub enum CriteriaAssertion {
 }
 
 /// Criteria that are joined.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Criteria {
     /// How; absent if the list says something that is not known here.
     pub assertion: Option<CriteriaAssertion>,
@@ -56,7 +56,7 @@ pub struct Criteria {
 }
 
 /// What a certificate may meet. Identifiers are content octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Criterion {
     /// Each bit of keyUsage, by its number in RFC 5280 section 4.2.1.3, is as given.
     KeyUsage(Vec<(u8, bool)>),

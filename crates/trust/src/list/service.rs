@@ -19,7 +19,7 @@ const STATUS_BEFORE: &str = "http://uri.etsi.org/TrstSvc/eSigDir-1999-93-EC-Trus
 const CERTIFICATES_MAX: usize = 64;
 
 /// The status of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceStatus {
     /// Granted.
@@ -54,7 +54,7 @@ impl ServiceStatus {
 }
 
 /// For which certificates a service is qualified, by its additional service information.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usages {
     /// `ForWebSiteAuthentication`.
     pub web: bool,
@@ -81,7 +81,7 @@ impl Usages {
 }
 
 /// What is said of a service from some time on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceState {
     /// From when, in Unix seconds.
     pub since: i64,
@@ -96,7 +96,7 @@ pub struct ServiceState {
 }
 
 /// A service that issues, or issued, qualified certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
     /// The provider's name, in English where there is one.
     pub provider: String,

@@ -1,0 +1,162 @@
+//! Verdicts that a shard remembers, and whether they still hold.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use portcullis_cache::{CacheKey, Keep, Outcome, VerificationCache};
+use portcullis_handshake::PeerChain;
+use portcullis_identity::Thumbprint;
+use portcullis_policy::{DomainId, Generation, Ledger, Snapshot, TrustDomain};
+use rustls_pki_types::UnixTime;
+
+use crate::{
+    judge::{Judged, Standing, judge},
+    plan::CachePlan,
+};
+
+/// How long a refusal is remembered at most. It spares the work of refusing the same certificate again, which a client in a loop
+/// would ask for many times a second; what is refused for its path alone is told no slower.
+const REFUSED_MAX_AGE_S: i64 = 60;
+
+/// What an entry takes beside the chain: what was read out of the leaf, and what was found. Measured with certificates of TPPs.
+const ENTRY_BYTES: usize = 2048;
+
+/// The verdicts that one shard remembers.
+#[derive(Debug)]
+pub(crate) struct Verifications {
+    cache: RefCell<VerificationCache<Remembered>>,
+    plan: Cell<CachePlan>,
+}
+
+/// A verdict, and what it rested on when it was last held against the rules.
+#[derive(Debug)]
+struct Remembered {
+    judged: Rc<Judged>,
+    /// Since when the rules are as they were.
+    since: Cell<Generation>,
+    basis: Basis,
+}
+
+/// What a verdict rests on that may change while the configuration does not: the anchors that bear on the chain, and those that
+/// are only observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Basis([Option<[u8; 32]>; 2]);
+
+/// A verdict that holds at present.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub(crate) judged: Rc<Judged>,
+    /// How to remember it; `None` for one that is remembered.
+    new: Option<(CacheKey, Remembered)>,
+}
+
+impl Verified {
+    /// Whether it was remembered.
+    pub(crate) const fn is_remembered(&self) -> bool {
+        self.new.is_none()
+    }
+}
+
+impl Verifications {
+    pub(crate) fn new(plan: CachePlan) -> Self {
+        Self { cache: RefCell::new(VerificationCache::new(plan.capacity)), plan: Cell::new(plan) }
+    }
+
+    /// Takes other bounds up. Nothing is remembered across a change of them.
+    pub(crate) fn take_up(&self, plan: CachePlan) {
+        if self.plan.replace(plan) != plan {
+            self.cache.replace(VerificationCache::new(plan.capacity));
+        }
+    }
+
+    /// How many verdicts are remembered that admit, and that refuse.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        self.cache.borrow().len()
+    }
+
+    /// The verdict on `chain`, whose leaf has the hash `leaf`: the one that is remembered where it holds, or else a new one.
+    pub(crate) fn verify(
+        &self,
+        (policy, id): (&Snapshot, DomainId),
+        ledger: &Ledger,
+        (leaf, chain): (Thumbprint, Rc<PeerChain>),
+        now: UnixTime,
+    ) -> Verified {
+        let (domain, since) = policy.domain(id);
+        let key = CacheKey { domain: *policy.digest(id).as_bytes(), leaf: *leaf.as_bytes() };
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if let Some(known) = self.cache.borrow().get(&key, seconds)
+            && known.holds((domain, since), ledger, &chain, seconds)
+        {
+            return Verified { judged: Rc::clone(&known.judged), new: None };
+        }
+        let (basis, until) = Basis::of(domain, &chain, seconds);
+        let judged = Rc::new(judge(domain, ledger, chain, now));
+        judged.holds_until.set(until.min(judged.valid_until));
+        let remembered = Remembered { judged: Rc::clone(&judged), since: Cell::new(since), basis };
+        Verified { judged, new: Some((key, remembered)) }
+    }
+
+    /// Remembers a verdict until `now` and its age. The client has proved the key of the certificate, in this handshake or in the
+    /// one that it resumes.
+    pub(crate) fn remember(&self, verified: Verified, now: i64) -> Rc<Judged> {
+        let Verified { judged, new } = verified;
+        if let Some((key, remembered)) = new {
+            let max_age = i64::try_from(self.plan.get().max_age.as_secs()).unwrap_or(i64::MAX);
+            let (outcome, max_age) = match judged.standing {
+                Standing::Admitted(_) => (Outcome::Admitted, max_age),
+                Standing::Refused { .. } => (Outcome::Refused, max_age.min(REFUSED_MAX_AGE_S)),
+            };
+            let chain = judged.chain.as_deref().map_or(0, PeerChain::bytes);
+            let until = judged.holds_until.get().min(now.saturating_add(max_age));
+            self.cache.borrow_mut().insert(
+                key,
+                remembered,
+                Keep { outcome, until, bytes: ENTRY_BYTES + chain },
+            );
+        }
+        judged
+    }
+}
+
+impl Remembered {
+    /// Whether the verdict on `chain`, which has the same leaf, would be the same now. What changes from minute to minute is looked
+    /// up.
+    fn holds(&self, rules: (&TrustDomain, Generation), ledger: &Ledger, chain: &PeerChain, now: i64) -> bool {
+        let judged = &self.judged;
+        // Another chain may lead elsewhere, or nowhere.
+        let is_of_chain =
+            judged.chain.as_ref().is_some_and(|known| known.intermediates == chain.intermediates);
+        is_of_chain
+            && now <= judged.holds_until.get()
+            && judged.status == judged.status_at(rules.0, ledger, now)
+            && self.rests_on(rules, chain, now)
+    }
+
+    /// Whether nothing has changed that it rests on. Where lists were refreshed, that is what they say of the CAs of this chain.
+    fn rests_on(&self, (domain, since): (&TrustDomain, Generation), chain: &PeerChain, now: i64) -> bool {
+        if self.since.get() == since {
+            return true;
+        }
+        let (basis, until) = Basis::of(domain, chain, now);
+        let is_same = basis == self.basis;
+        if is_same {
+            self.since.set(since);
+            self.judged.holds_until.set(until.min(self.judged.valid_until));
+        }
+        is_same
+    }
+}
+
+impl Basis {
+    /// With the last second at which it is what it is.
+    fn of(domain: &TrustDomain, chain: &PeerChain, now: i64) -> (Self, i64) {
+        let auth = &domain.client_auth;
+        let bearing = [Some(&auth.anchors), auth.observed.as_ref()]
+            .map(|anchors| Some(anchors?.bearing(&chain.leaf, &chain.intermediates, now)));
+        let until = bearing.iter().flatten().map(|bearing| bearing.until).min();
+        (Self(bearing.map(|bearing| Some(bearing?.anchors))), until.unwrap_or(i64::MAX))
+    }
+}
