@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,18 +137,27 @@ impl Server {
     }
 }
 
-/// Runs the program against a server.
+/// Runs the program against a server. What it reports is held against the schema that docs/ publishes.
 pub(crate) fn run(command: &str, address: SocketAddr, options: &[&str]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
         .args([command, "--target", &address.to_string(), "--sni", "localhost", "--format", "json"])
         .args(options)
         .output()
         .unwrap();
-    Outcome {
-        success: output.status.success(),
-        report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if !report.is_null() {
+        assert_eq!(violation(&report), None, "{report}");
     }
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    Outcome { success: output.status.success(), report, stderr }
+}
+
+/// What about a report is not as the schema says.
+pub(crate) fn violation(report: &Value) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/loadtest.schema.json");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    let schema = compiler.compile(path.to_str().unwrap(), &mut schemas).unwrap();
+    schemas.validate(report, schema).err().map(|error| format!("{error:#}"))
 }
 
 /// A directory of its own.
