@@ -210,7 +210,7 @@ impl Identity {
 }
 
 /// Makes a CA, a certificate of a client and one of the server, and leaves all but the last in files.
-pub(crate) fn certificates(directory: &std::path::Path) -> Identity {
+pub(crate) fn certificates(directory: &Path) -> Identity {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
