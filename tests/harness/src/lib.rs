@@ -25,6 +25,7 @@ mod service_manager;
 mod site;
 mod tls_client;
 mod tls_connection;
+mod wire_client;
 
 pub use backend::{Backend, Next};
 pub use command::{Curl, OpenSsl, available, skipped};
@@ -47,3 +48,4 @@ pub use service_manager::{Message, ServiceManager};
 pub use site::{HOST, Site};
 pub use tls_client::{TlsClient, Version};
 pub use tls_connection::{Refusal, TlsConnection};
+pub use wire_client::{KeptSession, Outcome, WireClient, WireConnection};

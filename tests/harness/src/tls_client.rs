@@ -259,7 +259,7 @@ impl TlsClient {
 }
 
 /// A socket that gives up in time.
-fn connected(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn connected(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(DEADLINE))?;
     // Otherwise a request waits for the acknowledgement of the handshake's last flight, 40 ms on Linux.

@@ -1,0 +1,468 @@
+//! A TLS client made by hand, which does what libraries keep their users from: it says what it likes about earlier sessions, with
+//! tickets and secrets that it was given, altered, or took from somebody else.
+//!
+//! It knows one suite of each version, X25519, and ECDSA on P-256. It does not verify the server's certificate: who answers is
+//! known, since the test has started it.
+
+mod hello;
+mod records;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod tls12;
+mod tls13;
+mod vectors;
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use portcullis_test_pki::Credential;
+
+use self::hello::{ClientHello, ServerHello};
+use self::records::{APPLICATION_DATA, HANDSHAKE, Records};
+use self::vectors::broken;
+use crate::{HOST, Refusal, Response, Version};
+
+const EARLY_DATA_TAKEN: &str = "the server took early data";
+
+/// A session that a server gave a ticket for. Every part may be altered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSession {
+    /// The version that it was made in.
+    pub version: Version,
+    /// What both sides know: the pre-shared key of TLS 1.3, the master secret of TLS 1.2.
+    pub secret: Vec<u8>,
+    /// What only the server can read.
+    pub ticket: Vec<u8>,
+    /// Seconds that it lives, by the server's word.
+    pub lifetime_s: u32,
+    /// Hides the age of the session; TLS 1.3.
+    pub age_add: u32,
+    /// Whether the server said that it takes early data.
+    pub allows_early_data: bool,
+    received: Instant,
+}
+
+impl KeptSession {
+    /// A session that is not from a server, or not as it gave it.
+    #[must_use]
+    pub fn new(version: Version, secret: Vec<u8>, ticket: Vec<u8>) -> Self {
+        Self {
+            version,
+            secret,
+            ticket,
+            lifetime_s: 0,
+            age_add: 0,
+            allows_early_data: false,
+            received: Instant::now(),
+        }
+    }
+
+    /// The same with another ticket.
+    #[must_use]
+    pub fn with_ticket(&self, ticket: &[u8]) -> Self {
+        Self { ticket: ticket.to_vec(), ..self.clone() }
+    }
+
+    /// The same with another's secret.
+    #[must_use]
+    pub fn with_secret_of(&self, other: &Self) -> Self {
+        Self { secret: other.secret.clone(), ..self.clone() }
+    }
+
+    fn obfuscated_age(&self) -> u32 {
+        let age_ms = u32::try_from(self.received.elapsed().as_millis()).unwrap_or(u32::MAX);
+        age_ms.wrapping_add(self.age_add)
+    }
+}
+
+/// What became of a client that came with sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// One of them was resumed, and a request answered with this status.
+    Resumed(u16),
+    /// A full handshake was made in their place, and a request answered with this status.
+    Full(u16),
+    /// There was no answer.
+    Refused(Refusal),
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct WireClient {
+    version: Version,
+    credential: Option<Credential>,
+    server_name: Option<String>,
+    alpn: Vec<Vec<u8>>,
+    sessions: Vec<KeptSession>,
+    session_id: Option<Vec<u8>>,
+    has_ticket_extension: bool,
+    early_data: Option<Vec<u8>>,
+}
+
+impl WireClient {
+    /// A client that asks for [`HOST`] and has neither a certificate nor a session.
+    #[must_use]
+    pub fn new(version: Version) -> Self {
+        Self {
+            version,
+            credential: None,
+            server_name: Some(HOST.to_owned()),
+            alpn: Vec::new(),
+            sessions: Vec::new(),
+            session_id: None,
+            has_ticket_extension: true,
+            early_data: None,
+        }
+    }
+
+    /// Presents this certificate when it is asked for one. Its key is on P-256.
+    #[must_use]
+    pub fn credential(mut self, credential: &Credential) -> Self {
+        self.credential = Some(credential.clone());
+        self
+    }
+
+    /// The same without a certificate.
+    #[must_use]
+    pub fn without_credential(mut self) -> Self {
+        self.credential = None;
+        self
+    }
+
+    /// Asks for another name.
+    #[must_use]
+    pub fn server_name(mut self, name: &str) -> Self {
+        self.server_name = Some(name.to_owned());
+        self
+    }
+
+    /// Sends no name.
+    #[must_use]
+    pub fn without_sni(mut self) -> Self {
+        self.server_name = None;
+        self
+    }
+
+    /// Offers these protocols.
+    #[must_use]
+    pub fn alpn(mut self, protocols: &[&str]) -> Self {
+        self.alpn = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Comes with these sessions, the first first; of TLS 1.2 the ticket of the first goes out.
+    #[must_use]
+    pub fn offering(&self, sessions: &[KeptSession]) -> Self {
+        Self { sessions: sessions.to_vec(), ..self.clone() }
+    }
+
+    /// Comes with this session alone.
+    #[must_use]
+    pub fn showing(&self, session: &KeptSession) -> Self {
+        self.offering(std::slice::from_ref(session))
+    }
+
+    /// Sends this session id in place of a random one.
+    #[must_use]
+    pub fn session_id(mut self, id: &[u8]) -> Self {
+        self.session_id = Some(id.to_vec());
+        self
+    }
+
+    /// Says nothing of tickets; TLS 1.2.
+    #[must_use]
+    pub fn without_ticket_extension(mut self) -> Self {
+        self.has_ticket_extension = false;
+        self
+    }
+
+    /// Sends these bytes as early data under the first session; TLS 1.3.
+    #[must_use]
+    pub fn early_data(mut self, bytes: &[u8]) -> Self {
+        self.early_data = Some(bytes.to_vec());
+        self
+    }
+
+    /// Connects and finishes the handshake as far as the client can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn connect(&self, address: SocketAddr) -> Result<WireConnection, Refusal> {
+        Ok(self.handshake(address)?)
+    }
+
+    /// Connects, asks for `/` and says what became of it.
+    #[must_use]
+    pub fn outcome(&self, address: SocketAddr) -> Outcome {
+        self.outcome_of(address, "/")
+    }
+
+    /// As [`outcome`](Self::outcome), for another path.
+    #[must_use]
+    pub fn outcome_of(&self, address: SocketAddr, path: &str) -> Outcome {
+        let answered = self.connect(address).and_then(|mut connection| {
+            let status = connection.get(path)?.status;
+            Ok((connection.was_resumed(), status))
+        });
+        match answered {
+            Ok((true, status)) => Outcome::Resumed(status),
+            Ok((false, status)) => Outcome::Full(status),
+            Err(refusal) => Outcome::Refused(refusal),
+        }
+    }
+
+    /// Connects, asks for nothing, and hears why it is not wanted; what is sent meanwhile could turn an alert into a reset.
+    ///
+    /// # Panics
+    ///
+    /// When it is not refused.
+    #[must_use]
+    pub fn refusal(&self, address: SocketAddr) -> Refusal {
+        match self.connect(address) {
+            Ok(mut connection) => connection.end(),
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// Connects, asks for `/`, and keeps the one session that it is given.
+    ///
+    /// # Panics
+    ///
+    /// When it is not answered 200, or given none or several.
+    #[must_use]
+    pub fn session(&self, address: SocketAddr) -> KeptSession {
+        let mut connection = self.connect(address).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        let response = connection.get("/").unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        assert_eq!(response.status, 200, "{}", response.text());
+        match connection.sessions() {
+            [session] => session.clone(),
+            sessions => panic!("{} tickets in place of one", sessions.len()),
+        }
+    }
+
+    /// Says hello and hears whether a session would be resumed; the handshake goes no further.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn is_taken_up(&self, address: SocketAddr) -> Result<bool, Refusal> {
+        let exchange = KeyExchange::new();
+        let (mut records, transcript, client_random, hello) = self.greet(address, &exchange)?;
+        match self.version {
+            Version::Tls13 => Ok(hello.selected.is_some()),
+            Version::Tls12 => {
+                let handshake = tls12::Handshake {
+                    records: &mut records,
+                    transcript,
+                    client_random: &client_random,
+                    hello: &hello,
+                };
+                Ok({ handshake }.is_resumed()?.0)
+            }
+        }
+    }
+
+    fn handshake(&self, address: SocketAddr) -> io::Result<WireConnection> {
+        let exchange = KeyExchange::new();
+        let (mut records, transcript, client_random, hello) = self.greet(address, &exchange)?;
+        let credential = self.credential.as_ref();
+        let (was_resumed, sessions, resumption_secret) = match self.version {
+            Version::Tls13 => {
+                let keys = (exchange, &self.sessions[..]);
+                let done = tls13::finish(&mut records, transcript, &hello, keys, credential)?;
+                (done.was_resumed, Vec::new(), Some(done.resumption_secret))
+            }
+            Version::Tls12 => {
+                let records = &mut records;
+                let client_random = &client_random;
+                let handshake = tls12::Handshake { records, transcript, client_random, hello: &hello };
+                let done = handshake.finish(exchange, self.sessions.first(), credential)?;
+                (done.was_resumed, done.session.into_iter().collect(), None)
+            }
+        };
+        let session_id = hello.session_id;
+        let (plain, ahead) = (Vec::new(), Vec::new());
+        let host = self.server_name.clone().unwrap_or_else(|| HOST.to_owned());
+        Ok(WireConnection {
+            records,
+            host,
+            was_resumed,
+            session_id,
+            sessions,
+            resumption_secret,
+            plain,
+            ahead,
+        })
+    }
+
+    /// The `ClientHello` out, the `ServerHello` in: both, the client's random, and what the server says.
+    fn greet(
+        &self,
+        address: SocketAddr,
+        exchange: &KeyExchange,
+    ) -> io::Result<(Records, Vec<u8>, [u8; 32], ServerHello)> {
+        let (random, session_id) = (random(), random());
+        let ticket = self.sessions.first().map_or(&[][..], |session| &session.ticket);
+        let hello = ClientHello {
+            version: self.version,
+            random: &random,
+            session_id: self.session_id.as_deref().unwrap_or(&session_id),
+            server_name: self.server_name.as_deref(),
+            alpn: &self.alpn,
+            key_share: exchange.public(),
+            ticket: self.has_ticket_extension.then_some(ticket),
+            sessions: &self.sessions,
+            early_data: self.early_data.is_some(),
+        };
+        let mut transcript = hello.encode();
+        let mut records = Records::new(crate::tls_client::connected(address)?);
+        records.send(HANDSHAKE, &transcript);
+        if let (Some(data), Some(session)) = (&self.early_data, self.sessions.first()) {
+            tls13::send_early(&mut records, session, &transcript, data);
+        }
+        let answer = records.message(self.version)?.ok_or_else(|| broken("no ServerHello"))?;
+        let hello = ServerHello::read(&answer, self.version)?;
+        transcript.extend(answer);
+        Ok((records, transcript, random, hello))
+    }
+}
+
+/// An established session.
+pub struct WireConnection {
+    records: Records,
+    host: String,
+    was_resumed: bool,
+    session_id: Vec<u8>,
+    sessions: Vec<KeptSession>,
+    resumption_secret: Option<Vec<u8>>,
+    /// Opened and not yet read.
+    plain: Vec<u8>,
+    ahead: Vec<u8>,
+}
+
+impl WireConnection {
+    /// Whether the handshake stood on an earlier session.
+    #[must_use]
+    pub fn was_resumed(&self) -> bool {
+        self.was_resumed
+    }
+
+    /// The sessions that the server gave tickets for, as far as they have been read: all that came before an answer.
+    #[must_use]
+    pub fn sessions(&self) -> &[KeptSession] {
+        &self.sessions
+    }
+
+    /// The session id of the `ServerHello`, which in TLS 1.3 is that of the `ClientHello`.
+    #[must_use]
+    pub fn session_id(&self) -> &[u8] {
+        &self.session_id
+    }
+
+    /// One GET for a path of the host that was connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn get(&mut self, path: &str) -> Result<Response, Refusal> {
+        let host = &self.host;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        self.records.send(APPLICATION_DATA, request.as_bytes());
+        self.records.flush()?;
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let response = Response::read(self, &mut ahead);
+        self.ahead = ahead;
+        Ok(response?)
+    }
+
+    /// Reads until the server ends the connection, and says how.
+    ///
+    /// # Panics
+    ///
+    /// When it sends something instead, or nothing within the deadline.
+    #[must_use]
+    pub fn end(&mut self) -> Refusal {
+        match io::Read::read(self, &mut [0; 1024]) {
+            Ok(count) => panic!("{count} bytes came instead of the end"),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Takes in one record.
+    fn pump(&mut self) -> io::Result<()> {
+        match self.records.receive()? {
+            (APPLICATION_DATA, bytes) => self.plain.extend(bytes),
+            (HANDSHAKE, bytes) => self.records.keep(&bytes),
+            _ => {}
+        }
+        while let Some(message) = self.records.whole_message() {
+            let secret = self.resumption_secret.as_deref();
+            let secret = secret.ok_or_else(|| broken("a handshake message of TLS 1.2"))?;
+            self.sessions.extend(tls13::ticket(&message, secret)?);
+        }
+        Ok(())
+    }
+}
+
+impl io::Read for WireConnection {
+    /// Bytes of the application. The end of the connection is an error.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.plain.is_empty() {
+            self.pump()?;
+        }
+        let count = buffer.len().min(self.plain.len());
+        buffer[..count].copy_from_slice(&self.plain[..count]);
+        self.plain.drain(..count);
+        Ok(count)
+    }
+}
+
+impl std::fmt::Debug for WireConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let socket: &TcpStream = &self.records.socket;
+        f.debug_struct("WireConnection").field("socket", socket).finish_non_exhaustive()
+    }
+}
+
+/// X25519, once.
+struct KeyExchange {
+    private: PrivateKey,
+    public: Vec<u8>,
+}
+
+impl KeyExchange {
+    fn new() -> Self {
+        let private = PrivateKey::generate(&X25519).expect("the system gives random bytes");
+        let public = private.compute_public_key().expect("a private key has a public one");
+        Self { private, public: public.as_ref().to_vec() }
+    }
+
+    fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn agree(self, peer: &[u8]) -> io::Result<Vec<u8>> {
+        let peer = UnparsedPublicKey::new(&X25519, peer);
+        agree(&self.private, peer, broken("the server's key is none"), |shared| Ok(shared.to_vec()))
+    }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+/// A signature by the key of a credential, by ECDSA on P-256.
+fn sign(credential: &Credential, message: &[u8]) -> io::Result<Vec<u8>> {
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, credential.key().secret_der());
+    let key = key.map_err(|_| broken("the client's key is not on P-256"))?;
+    let signature = key.sign(&SystemRandom::new(), message).map_err(|_| broken("it cannot be signed"))?;
+    Ok(signature.as_ref().to_vec())
+}
