@@ -1,4 +1,4 @@
-//! TPPs bring the keys they have: P-256, P-384, RSA of 2,048 and 4,096 bits, Ed25519. Whatever library signs with them (rustls,
+//! TPPs bring the keys they have: P-256, P-384, RSA of 2,048, 3,072 and 4,096 bits, Ed25519. Whatever library signs with them (rustls,
 //! curl, OpenSSL), under TLS 1.2 and 1.3, over HTTP/1.1 and HTTP/2, RSA by PSS and by PKCS#1, they get in; and a signature that
 //! the version does not allow does not.
 
@@ -42,7 +42,7 @@ fn rsa_signs_by_pss_and_by_pkcs1_where_the_version_allows() {
     use SignatureScheme as Scheme;
     let pss = [Scheme::RSA_PSS_SHA256, Scheme::RSA_PSS_SHA384, Scheme::RSA_PSS_SHA512];
     let pkcs1 = [Scheme::RSA_PKCS1_SHA256, Scheme::RSA_PKCS1_SHA384, Scheme::RSA_PKCS1_SHA512];
-    for key_type in [KeyType::Rsa2048, KeyType::Rsa4096] {
+    for key_type in [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096] {
         let client = TlsClient::new(&site.bank).credential(&tpp(&site, key_type));
         let status = |version: Version, scheme: Scheme| {
             let client = client.clone().version(version).signing_by(scheme);
