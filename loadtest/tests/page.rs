@@ -149,3 +149,37 @@ fn what_is_no_result_makes_no_page() {
     let many = vec![directory.write("one.json", &result(None)); 9];
     assert!(!directory.page(&many).0.status.success());
 }
+
+#[test]
+fn scenarios_and_floods_are_shown() {
+    let directory = Directory::new("kinds");
+    let step = json!({
+        "name": "payment <b>", "do": "upload", "client": "good", "weight": 3, "completed": 4711, "refused": 0,
+        "unexpected_status": 0, "failed": 0, "p50_us": 923.4, "p99_us": 1804.9
+    });
+    let mut mixed = result(None);
+    mixed["command"] = json!("mixed");
+    mixed["steps"] = json!([step]);
+    mixed["client_was_limit"] = json!(true);
+    let flood = json!({
+        "command": "flood", "flood": "half-open", "target": "127.0.0.1:8443", "attempted": 1234, "not_connected": 5,
+        "held": 229, "ended_by_server": 1000, "endings": {"closed": 998, "reset": 2, "held": 229},
+        "server_pss_before_bytes": 15_003_648, "server_pss_max_bytes": 17_362_944
+    });
+    let results = [directory.write("mixed.json", &mixed), directory.write("flood.json", &flood)];
+    let (output, page) = directory.page(&results);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for shown in [
+        "payment &lt;b&gt;",
+        "4711",
+        "923.4",
+        "load was the limit",
+        "flood half-open",
+        "998",
+        "17362944",
+        "ended by the server",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(page.contains("Not everything went well in"), "five did not connect");
+}

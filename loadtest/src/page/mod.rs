@@ -64,6 +64,7 @@ fn page(title: Option<&str>, results: Vec<RunResult>) -> Result<String> {
         }
         (sections::overview(&runs))
         (sections::over_time(&runs)?)
+        (sections::steps(&runs))
         (sections::percentiles(&runs)?)
         (sections::costs(&runs)?)
         (sections::causes(&runs))

@@ -25,11 +25,19 @@ pub(crate) struct RunResult {
     pub(crate) key_exchange: Option<String>,
     pub(crate) connections: Option<u64>,
     pub(crate) count: Option<u64>,
+    pub(crate) flood: Option<String>,
+    pub(crate) http: Option<String>,
+    pub(crate) streams: Option<u64>,
+    pub(crate) body_bytes: Option<u64>,
     pub(crate) completed: Option<u64>,
+    pub(crate) refused: Option<u64>,
     pub(crate) unexpected_status: Option<u64>,
     pub(crate) failed: Option<u64>,
     pub(crate) warmup_failed: Option<u64>,
+    pub(crate) attempted: Option<u64>,
+    pub(crate) not_connected: Option<u64>,
     pub(crate) held: Option<u64>,
+    pub(crate) ended_by_server: Option<u64>,
     pub(crate) lost: Option<u64>,
     pub(crate) handshakes: Option<u64>,
     pub(crate) resumed: Option<u64>,
@@ -47,12 +55,33 @@ pub(crate) struct RunResult {
     pub(crate) server_cpu_us_per_op: Option<f64>,
     pub(crate) client_cpu_us_per_op: Option<f64>,
     pub(crate) client_busy: Option<f64>,
+    pub(crate) client_was_limit: Option<bool>,
+    pub(crate) server_voluntary_switches_per_op: Option<f64>,
+    pub(crate) server_involuntary_switches_per_op: Option<f64>,
+    pub(crate) server_pss_before_bytes: Option<u64>,
+    pub(crate) server_pss_max_bytes: Option<u64>,
     pub(crate) server_pss_bytes_per_connection: Option<f64>,
     pub(crate) floor_us: Option<f64>,
     pub(crate) statuses: Option<BTreeMap<String, u64>>,
     pub(crate) failures: Option<BTreeMap<String, u64>>,
+    pub(crate) endings: Option<BTreeMap<String, u64>>,
+    pub(crate) steps: Option<Vec<Step>>,
     pub(crate) series: Option<Vec<Second>>,
     pub(crate) percentiles: Option<Vec<(f64, f64)>>,
+}
+
+/// One step of a scenario.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) completed: u64,
+    pub(crate) refused: u64,
+    pub(crate) unexpected_status: u64,
+    pub(crate) failed: u64,
+    #[serde(default)]
+    pub(crate) p50_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) p99_us: Option<f64>,
 }
 
 /// One second of a run.
@@ -94,7 +123,7 @@ impl RunResult {
         if let Some(title) = self.title.as_ref().filter(|title| !title.trim().is_empty()) {
             return title.clone();
         }
-        let parts = [&self.command, &self.target, &self.path];
+        let parts = [&self.command, &self.flood, &self.target, &self.path];
         parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
@@ -114,7 +143,7 @@ impl RunResult {
 
     /// Whether something came of it that should not.
     pub(crate) fn went_wrong(&self) -> bool {
-        [self.failed, self.unexpected_status, self.warmup_failed, self.lost]
+        [self.failed, self.unexpected_status, self.warmup_failed, self.lost, self.not_connected]
             .into_iter()
             .flatten()
             .any(|count| count > 0)

@@ -27,11 +27,18 @@ pub(crate) fn overview(runs: &Runs) -> Markup {
     add("name asked for", &|run| text(&run.sni));
     add("path", &|run| text(&run.path));
     add("connections", &|run| count(run.connections));
+    add("HTTP", &|run| text(&run.http));
+    add("streams of a connection", &|run| count(run.streams));
+    add("body of a request, bytes", &|run| count(run.body_bytes.filter(|bytes| *bytes > 0)));
     add("operations asked for", &|run| count(run.count));
     add("completed", &|run| count(run.completed));
+    add("refused as expected", &|run| count(run.refused.filter(|refused| *refused > 0)));
     add("failed", &|run| count(run.failed));
     add("unexpected status", &|run| count(run.unexpected_status));
     add("failed in the warm-up", &|run| count(run.warmup_failed));
+    add("connections attempted", &|run| count(run.attempted));
+    add("not connected", &|run| count(run.not_connected));
+    add("ended by the server", &|run| count(run.ended_by_server));
     add("held", &|run| count(run.held));
     add("lost", &|run| count(run.lost));
     add("handshakes", &|run| count(run.handshakes));
@@ -41,7 +48,18 @@ pub(crate) fn overview(runs: &Runs) -> Markup {
     add("received, bytes", &|run| count(run.bytes_received));
     add("time, s", &|run| decimal(run.elapsed_s, 3));
     add("rate, 1/s", &|run| decimal(run.rate_per_s, 1));
-    add("load busy, share of a core", &|run| decimal(run.client_busy, 2));
+    add("load busy, share of its threads' time", &|run| decimal(run.client_busy, 2));
+    add("load was the limit", &|run| {
+        if run.client_was_limit == Some(true) { "yes".to_owned() } else { String::new() }
+    });
+    add("server switches for an operation, voluntary", &|run| {
+        decimal(run.server_voluntary_switches_per_op, 3)
+    });
+    add("server switches for an operation, involuntary", &|run| {
+        decimal(run.server_involuntary_switches_per_op, 3)
+    });
+    add("server memory before, bytes", &|run| count(run.server_pss_before_bytes));
+    add("server memory at most, bytes", &|run| count(run.server_pss_max_bytes));
     add("TLS", &|run| text(&run.tls_version));
     add("cipher suite", &|run| text(&run.cipher_suite));
     add("key exchange", &|run| text(&run.key_exchange));
@@ -56,13 +74,35 @@ pub(crate) fn causes(runs: &Runs) -> Markup {
         let failures = run.failures.iter().flatten().map(|(cause, times)| (times, cause.clone()));
         let statuses =
             run.statuses.iter().flatten().map(|(status, times)| (times, format!("status {status}")));
-        for (times, what) in failures.chain(statuses) {
+        let endings = run.endings.iter().flatten().map(|(ending, times)| (times, ending.clone()));
+        for (times, what) in failures.chain(statuses).chain(endings) {
             table.lines.push(vec![name.clone(), times.to_string(), what]);
         }
     }
     html! {
         @if !table.lines.is_empty() {
             h2 { "Answers by status, failures by cause" }
+            (table.markup())
+        }
+    }
+}
+
+/// The steps of scenarios.
+pub(crate) fn steps(runs: &Runs) -> Markup {
+    let heads = ["run", "step", "completed", "refused", "unexpected status", "failed", "p50, µs", "p99, µs"];
+    let mut table = Table::new(&heads);
+    for (name, run) in runs {
+        for step in run.steps.iter().flatten() {
+            let counts = [step.completed, step.refused, step.unexpected_status, step.failed];
+            let mut line = vec![name.clone(), step.name.clone()];
+            line.extend(counts.map(|count| count.to_string()));
+            line.extend([step.p50_us, step.p99_us].map(|us| decimal(us, 1)));
+            table.lines.push(line);
+        }
+    }
+    html! {
+        @if !table.lines.is_empty() {
+            h2 { "Steps of scenarios" }
             (table.markup())
         }
     }
