@@ -100,6 +100,7 @@ impl Configuration<'_> {
             Peer::PortcullisUring => values.extend(self.of_portcullis("io_uring")?),
             Peer::PortcullisEpoll => values.extend(self.of_portcullis("epoll")?),
         }
+        values.push(("RESUMPTION", choose("tickets", "off")));
         Ok(values)
     }
 
@@ -205,6 +206,8 @@ mod tests {
             (Peer::Haproxy, "TLSv1.2 no-tls-tickets", "TLSv1.2\n"),
             (Peer::Envoy, "stateless_session_resumption: true", "stateless_session_resumption: false"),
             (Peer::Caddy, "{\"disabled\": true}", "{\"disabled\": false}"),
+            (Peer::PortcullisUring, "resumption = \"off\"", "resumption = \"tickets\""),
+            (Peer::PortcullisEpoll, "resumption = \"off\"", "resumption = \"tickets\""),
         ] {
             let (full, resumed) = (written(peer, "1", plain), written(peer, "1", resumes));
             assert!(full.contains(without) && !full.contains(with), "{peer}: {full}");
