@@ -117,6 +117,11 @@ impl Recorder {
         counter!("portcullis_log_lines_dropped_total").absolute(u64::try_from(lines).unwrap_or(u64::MAX));
     }
 
+    /// Tells how many client certificates have a connection.
+    pub(crate) fn certificates_connected(&self, certificates: usize) {
+        gauge!("portcullis_client_certificates_connected").set(certificates as f64);
+    }
+
     /// Tells how long ago each shard's loop last came round.
     pub(crate) fn heartbeat_ages(&self, ages: impl Iterator<Item = Duration>) {
         for (shard, age) in ages.enumerate() {
@@ -254,6 +259,10 @@ fn describe_own() {
     describe_counter!(
         "portcullis_log_lines_dropped_total",
         "Log lines lost, since standard error took none."
+    );
+    describe_gauge!(
+        "portcullis_client_certificates_connected",
+        "Client certificates that have a connection."
     );
     describe_gauge!(
         "portcullis_shard_heartbeat_age_seconds",

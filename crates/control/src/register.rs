@@ -391,7 +391,9 @@ fn read(
 fn withdraw(ledger: &LedgerKeeper) {
     ledger.write(|ledger| {
         let is_news = ledger.register.take().is_some();
-        ledger.turn += u64::from(is_news);
+        if is_news {
+            ledger.news.about_anyone();
+        }
     });
     ledger.publish();
     gauge!("portcullis_register_providers").set(0.0);
@@ -407,7 +409,9 @@ fn publish(ledger: &LedgerKeeper, settings: &RegisterSettings, read: &ReadRegist
         let known = ledger.register.replace(KnownRegister { register: Arc::clone(&read.register), until });
         let is_same = |known: &KnownRegister| Arc::ptr_eq(&known.register, &read.register);
         let is_news = !known.is_some_and(|known| is_same(&known) && known.until <= until);
-        ledger.turn += u64::from(is_news);
+        if is_news {
+            ledger.news.about_anyone();
+        }
         is_news
     });
     ledger.publish();

@@ -1,4 +1,4 @@
-//! Tells every connection of a shard that there is news.
+//! Tells connections of a shard that there is news.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,19 +7,43 @@ use std::{
 
 use slab::Slab;
 
-/// Rung when a new plan was taken up or the shard drains. Each connection holds one [`Ear`].
+/// Rung for all when a new plan was taken up or the shard drains, and for some when there is news about their certificate. Each
+/// connection holds one [`Ear`].
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     rung: Cell<u64>,
-    wakers: RefCell<Slab<Waker>>,
+    listeners: RefCell<Slab<Listener>>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    /// `None` before the connection first listens.
+    waker: Option<Waker>,
+    is_called: bool,
+}
+
+impl Listener {
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 impl Bell {
     /// Wakes every connection that listens.
     pub(crate) fn ring(&self) {
         self.rung.set(self.rung.get() + 1);
-        for (_, waker) in self.wakers.borrow().iter() {
-            waker.wake_by_ref();
+        for (_, listener) in self.listeners.borrow().iter() {
+            listener.wake();
+        }
+    }
+
+    /// Wakes the connection at a place, if it is still there. Whoever has come to the place meanwhile looks in vain.
+    pub(crate) fn ring_for(&self, place: usize) {
+        if let Some(listener) = self.listeners.borrow_mut().get_mut(place) {
+            listener.is_called = true;
+            listener.wake();
         }
     }
 }
@@ -28,31 +52,37 @@ impl Bell {
 #[derive(Debug)]
 pub(crate) struct Ear {
     heard: Cell<u64>,
-    place: Cell<Option<usize>>,
+    place: usize,
 }
 
 impl Ear {
     /// Hears at its first poll, whether or not it rang: what a connection was judged by may be as old as its
     /// handshake is long, and nobody could be told before it had an ear.
-    pub(crate) fn new() -> Self {
-        Self { heard: Cell::new(u64::MAX), place: Cell::new(None) }
+    pub(crate) fn new(bell: &Bell) -> Self {
+        let place = bell.listeners.borrow_mut().insert(Listener { waker: None, is_called: false });
+        Self { heard: Cell::new(u64::MAX), place }
     }
 
-    /// Whether the bell rang since this was last asked; the task is woken when it does.
+    /// Where it is at the bell.
+    pub(crate) const fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Whether the bell rang, for all or for this one, since this was last asked; the task is woken when it does.
     pub(crate) fn poll(&self, bell: &Bell, cx: &Context<'_>) -> bool {
-        let mut wakers = bell.wakers.borrow_mut();
-        match self.place.get().and_then(|place| wakers.get_mut(place)) {
+        let mut listeners = bell.listeners.borrow_mut();
+        let listener = &mut listeners[self.place];
+        match &mut listener.waker {
             Some(waker) => waker.clone_from(cx.waker()),
-            None => self.place.set(Some(wakers.insert(cx.waker().clone()))),
+            none => *none = Some(cx.waker().clone()),
         }
-        self.heard.replace(bell.rung.get()) != bell.rung.get()
+        let is_called = std::mem::take(&mut listener.is_called);
+        self.heard.replace(bell.rung.get()) != bell.rung.get() || is_called
     }
 
     /// Gives the place up. Once a connection.
     pub(crate) fn leave(&self, bell: &Bell) {
-        if let Some(place) = self.place.take() {
-            bell.wakers.borrow_mut().remove(place);
-        }
+        bell.listeners.borrow_mut().remove(self.place);
     }
 }
 
@@ -63,7 +93,7 @@ mod tests {
     #[test]
     fn a_ring_is_heard_once_by_each() {
         let bell = Bell::default();
-        let (one, two) = (Ear::new(), Ear::new());
+        let (one, two) = (Ear::new(&bell), Ear::new(&bell));
         let cx = Context::from_waker(Waker::noop());
         assert!(one.poll(&bell, &cx), "what came before it had an ear");
         assert!(!one.poll(&bell, &cx));
@@ -73,6 +103,21 @@ mod tests {
         assert!(two.poll(&bell, &cx));
         one.leave(&bell);
         two.leave(&bell);
-        assert!(bell.wakers.borrow().is_empty());
+        assert!(bell.listeners.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_ring_for_one_is_heard_by_that_one() {
+        let bell = Bell::default();
+        let (one, two) = (Ear::new(&bell), Ear::new(&bell));
+        let cx = Context::from_waker(Waker::noop());
+        assert!(one.poll(&bell, &cx) && two.poll(&bell, &cx));
+        bell.ring_for(two.place());
+        assert!(!one.poll(&bell, &cx));
+        assert!(two.poll(&bell, &cx));
+        assert!(!two.poll(&bell, &cx));
+        two.leave(&bell);
+        bell.ring_for(two.place());
+        assert!(!one.poll(&bell, &cx));
     }
 }

@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::{
     heartbeat::Heartbeats,
     listener,
+    live::LiveConnections,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
     shard::{self, Census, IoBackend, ShardError, ShardStart},
     sighting::SightingSink,
@@ -84,6 +85,7 @@ pub struct Gateway {
     io: IoBackend,
     draining: Arc<AtomicBool>,
     censuses: Vec<Arc<Census>>,
+    live: Arc<LiveConnections>,
     heartbeats: Heartbeats,
     threads: Vec<JoinHandle<()>>,
 }
@@ -105,6 +107,7 @@ impl Gateway {
         let mut threads = Vec::new();
         let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
         let heartbeats = Heartbeats::new(sockets.len(), Instant::now());
+        let live = Arc::new(LiveConnections::default());
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
                 number,
@@ -116,6 +119,7 @@ impl Gateway {
                 sightings: sightings.clone(),
                 draining: Arc::clone(&draining),
                 census: Arc::clone(&censuses[number]),
+                live: Arc::clone(&live),
                 pulse: heartbeats.pulse(number),
                 drain_timeout: runtime.drain_timeout,
             };
@@ -134,7 +138,7 @@ impl Gateway {
         for _ in &threads {
             reports.recv().map_err(|_| StartError::Panicked)??;
         }
-        Ok(Self { addresses, io, draining, censuses, heartbeats, threads })
+        Ok(Self { addresses, io, draining, censuses, live, heartbeats, threads })
     }
 
     /// Listener names and the addresses that they are bound to, in the order of the plan.
@@ -152,6 +156,11 @@ impl Gateway {
     pub fn memory_weight(&self) -> (usize, usize) {
         let taken = self.censuses.iter().map(|census| census.take());
         taken.fold((0, 0), |(now, peak), (more, higher)| (now + more, peak + higher))
+    }
+
+    /// How many client certificates have a connection at present.
+    pub fn certificates_connected(&self) -> usize {
+        self.live.certificates()
     }
 
     /// The last turn of each shard's loop: a shard that spins or hangs has not [failed](Self::has_failed), and is seen here.

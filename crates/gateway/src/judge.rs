@@ -162,6 +162,11 @@ impl Judged {
         }
     }
 
+    /// SHA-256 of the certificate, if one was presented that could be read.
+    pub(crate) fn thumbprint(&self) -> Option<Thumbprint> {
+        self.standing.identity().map(|identity| identity.thumbprint)
+    }
+
     /// What `ledger` says at `now` of the client's status.
     pub(crate) fn status_at(&self, domain: &TrustDomain, ledger: &Ledger, now: i64) -> Status {
         let assessment = self.standing.assessment();

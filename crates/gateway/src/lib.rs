@@ -10,6 +10,7 @@ mod heartbeat;
 mod http;
 mod judge;
 mod listener;
+mod live;
 pub mod plan;
 mod session;
 mod shard;

@@ -71,6 +71,8 @@ impl Closed {
 pub(crate) enum News {
     /// Finish what is in flight, take nothing more.
     Drain,
+    /// Take nothing more, finish what is in flight until that is [overdue](Session::overdue).
+    Finish(Closed),
     /// End now.
     Close(Closed),
     /// Nothing but that limits may be others.
@@ -85,6 +87,8 @@ pub(crate) struct Session {
     pub(crate) peer: SocketAddr,
     pub(crate) activity: Rc<Activity>,
     ear: Ear,
+    /// Why it ends, and when at the latest, where requests in flight are given time.
+    ending: Cell<Option<(Closed, Instant)>>,
     basis: RefCell<Basis>,
     judged: RefCell<Rc<Judged>>,
     /// What was known of the client's status.
@@ -157,7 +161,8 @@ impl Session {
             None => Rc::new(Judged::anonymous(admit_anonymous(rules)?)),
         };
         Some(Rc::new(Self {
-            ear: Ear::new(),
+            ear: shard.begin_listening(judged.thumbprint()),
+            ending: Cell::default(),
             shard,
             listener,
             peer,
@@ -228,7 +233,7 @@ impl Session {
             return None;
         }
         if let Err(closed) = self.refresh() {
-            return Some(News::Close(closed));
+            return Some(if self.ends_now(closed) { News::Close(closed) } else { News::Finish(closed) });
         }
         Some(if self.shard.is_draining() { News::Drain } else { News::Rules })
     }
@@ -241,9 +246,13 @@ impl Session {
         };
         let in_flight = self.in_flight.borrow();
         let is_between = in_flight.is_empty();
+        if let Some((closed, by)) = self.ending.get() {
+            return (is_between || now >= by).then_some(closed);
+        }
+        let ended = self.ended().filter(|closed| self.ends_now(*closed));
         self.with_limits(|limits| {
-            if let Some(ended) = self.ended() {
-                Some(ended)
+            if ended.is_some() {
+                ended
             } else if passed(self.activity.output_since(), limits.stall_timeout) {
                 Some(Closed::Stalled)
             } else if is_h2 && in_flight.iter().any(|(_, turn)| passed(*turn, limits.stall_timeout)) {
@@ -260,6 +269,21 @@ impl Session {
         })
     }
 
+    /// Whether a connection whose client is no longer admitted ends at once: unless a request is in flight, and the trust domain
+    /// gives that time. Whatever comes meanwhile is refused.
+    fn ends_now(&self, closed: Closed) -> bool {
+        let grace = self
+            .with_domain(|domain| domain.client_auth.revocation.as_ref().map(|revocation| revocation.grace))
+            .unwrap_or_default();
+        if grace.is_zero() || self.in_flight.borrow().is_empty() {
+            return true;
+        }
+        if self.ending.get().is_none() {
+            self.ending.set(Some((closed, self.shard.now() + grace)));
+        }
+        false
+    }
+
     /// Whether nothing is under way and no request came for `time`.
     pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
         self.in_flight.borrow().is_empty() && self.activity.is_quiet() && self.idle() >= time
@@ -272,17 +296,16 @@ impl Session {
 
     /// How long a quiet connection may wait at most before a deadline has to be looked at.
     pub(crate) fn quiet_for(&self) -> Duration {
-        // One second past the last valid one.
-        let valid = self
-            .judged
-            .borrow()
-            .holds_until
-            .get()
-            .min(self.status.get().until())
-            .saturating_sub(unix_now())
-            .saturating_add(1);
-        let valid = Duration::from_secs(u64::try_from(valid).unwrap_or(0));
-        self.with_limits(|limits| limits.idle_timeout).saturating_sub(self.idle()).min(valid)
+        self.with_limits(|limits| limits.idle_timeout).saturating_sub(self.idle()).min(self.holds_for())
+    }
+
+    /// How long what the client was admitted by holds at least, if there is no news.
+    pub(crate) fn holds_for(&self) -> Duration {
+        let until = self.judged.borrow().holds_until.get().min(self.status.get().until());
+        // The last valid second counts whole.
+        let end =
+            UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(until).unwrap_or(0).saturating_add(1)));
+        end.map_or(Duration::MAX, |end| end.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
     /// For how long no request has come.
@@ -321,7 +344,7 @@ impl Session {
     pub(crate) async fn await_status(&self) {
         let wait = self.with_domain(|domain| domain.client_auth.revocation.as_ref().map(|rules| rules.wait));
         let Some(wait) = wait.filter(|wait| !wait.is_zero() && self.is_status_unknown()) else { return };
-        let ear = Ear::new();
+        let ear = Ear::new(&self.shard.ledger_bell);
         let known = poll_fn(|cx| {
             while ear.poll(&self.shard.ledger_bell, cx) {
                 self.look_for_status();
@@ -391,7 +414,7 @@ impl Session {
     /// Takes up what is new and judges the client by it again where that makes a difference.
     fn refresh(&self) -> Result<(), Closed> {
         self.take_up_view()?;
-        let turn = self.shard.with_ledger(|ledger| ledger.turn);
+        let turn = self.shard.with_ledger(|ledger| ledger.news.turn());
         if self.turn.replace(Some(turn)) == Some(turn) { Ok(()) } else { self.look_again() }
     }
 
@@ -419,7 +442,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.ear.leave(&self.shard.bell);
+        self.shard.end_listening(&self.ear, self.judged.borrow().thumbprint());
     }
 }
 

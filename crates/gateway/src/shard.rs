@@ -16,7 +16,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::{ConfigError, PeerChain};
 use portcullis_identity::Thumbprint;
 use portcullis_policy::{
-    ContentRule, Denial, DomainId, Ledger, Registration, RevocationCheck, Severity, TrustDomain,
+    Concerned, ContentRule, Denial, DomainId, Ledger, Registration, RevocationCheck, Severity, TrustDomain,
 };
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
@@ -25,11 +25,12 @@ use portcullis_trust::{KnownStatus, PathError};
 use rustls_pki_types::UnixTime;
 
 use crate::{
-    bell::Bell,
+    bell::{Bell, Ear},
     gateway::Published,
     heartbeat::Pulse,
     judge::{Judged, Observed, Standing},
     listener,
+    live::{LiveConnections, Place},
     plan::Plan,
     sighting::{Sighting, SightingSink},
     slots::Slots,
@@ -89,6 +90,7 @@ pub(crate) struct ShardStart {
     pub(crate) sightings: SightingSink,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
+    pub(crate) live: Arc<LiveConnections>,
     pub(crate) pulse: Pulse,
     pub(crate) drain_timeout: Duration,
 }
@@ -118,6 +120,8 @@ impl Census {
 /// What the tasks of a shard share. Nothing in it is written by another thread but the drain flag.
 #[derive(Debug)]
 pub(crate) struct Shard {
+    number: usize,
+    live: Arc<LiveConnections>,
     pub(crate) bell: Bell,
     /// Rung with every new ledger, for those that wait for an answer in it.
     pub(crate) ledger_bell: Bell,
@@ -171,6 +175,23 @@ impl Shard {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// The place at the bell of a connection that begins, found from now on by its certificate.
+    pub(crate) fn begin_listening(&self, thumbprint: Option<Thumbprint>) -> Ear {
+        let ear = Ear::new(&self.bell);
+        if let Some(thumbprint) = thumbprint {
+            self.live.enter(thumbprint, Place { shard: self.number, ear: ear.place() });
+        }
+        ear
+    }
+
+    /// The connection ends.
+    pub(crate) fn end_listening(&self, ear: &Ear, thumbprint: Option<Thumbprint>) {
+        if let Some(thumbprint) = thumbprint {
+            self.live.leave(thumbprint, Place { shard: self.number, ear: ear.place() });
+        }
+        ear.leave(&self.bell);
     }
 
     /// Counts a connection that hyper serves.
@@ -295,8 +316,15 @@ impl Shard {
     fn take_up_ledger(&self, ledger: &Arc<Ledger>) {
         let before = self.ledger.replace(Arc::clone(ledger));
         self.ledger_bell.ring();
-        if before.turn != ledger.turn {
-            self.bell.ring();
+        match ledger.news.since(before.news.turn()) {
+            Concerned::Anyone => self.bell.ring(),
+            Concerned::Only(thumbprints) => {
+                for thumbprint in thumbprints {
+                    for place in self.live.ears(&thumbprint, self.number) {
+                        self.bell.ring_for(place);
+                    }
+                }
+            }
         }
     }
 
@@ -375,6 +403,8 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         ShardListener { name: listener.name.as_str().into(), slots: Slots::new(Rc::clone(&metrics)), metrics }
     });
     let shard = Rc::new(Shard {
+        number: start.number,
+        live: start.live,
         bell: Bell::default(),
         ledger_bell: Bell::default(),
         listeners: listeners.collect(),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use portcullis_trust::{Register, StatusBook};
 
+use crate::News;
+
 /// What is known at present of certificates and their holders: looked up at every verdict and never part of what a verdict
 /// leaves behind. Immutable once published, and published anew with every answer; a clone shares what it has in common.
 #[derive(Debug, Clone, Default)]
@@ -12,9 +14,8 @@ pub struct Ledger {
     pub status: StatusBook,
     /// The authorities' register, if one was read.
     pub register: Option<KnownRegister>,
-    /// Counts the news that may make a difference to who was judged before: a certificate is revoked, or is no more; another
-    /// register.
-    pub turn: u64,
+    /// What is new in it.
+    pub news: News,
 }
 
 /// A register, and for how long it may be relied on.

@@ -82,6 +82,18 @@ pub fn describe() {
         "Verdicts on client certificates whose key was proved, by result."
     );
     describe_counter!(
+        "portcullis_tickets_total",
+        "Session tickets that were issued, opened, or not taken, by result."
+    );
+    describe_counter!(
+        "portcullis_verification_cache_lookups_total",
+        "Verdicts that were remembered and still held, and those that had to be made, by result: hit or miss."
+    );
+    describe_gauge!(
+        "portcullis_verification_cache_entries",
+        "Verdicts that are remembered, by what they say: admitted or refused."
+    );
+    describe_counter!(
         "portcullis_client_cert_observed_refusals_total",
         "Clients that were admitted and would be refused by trusted lists or a register that are only observed, by code."
     );

@@ -53,7 +53,7 @@ async fn wait(stream: &mut TlsStream, session: &Session) -> Result<(), Closed> {
     poll_fn(|cx| {
         match session.poll_news(cx) {
             Some(News::Drain) => return Poll::Ready(Err(Closed::Drained)),
-            Some(News::Close(closed)) => return Poll::Ready(Err(closed)),
+            Some(News::Finish(closed) | News::Close(closed)) => return Poll::Ready(Err(closed)),
             Some(News::Rules) => deadline.set(monoio::time::sleep(session.quiet_for())),
             None => {}
         }

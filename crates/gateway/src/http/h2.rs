@@ -20,6 +20,10 @@ use crate::{
 /// How often a connection looks whether a deadline has passed.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What a connection whose client is no longer admitted is given to hear of it (GOAWAY, RFC 9113 6.8). What it asks meanwhile is
+/// refused.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// What a client may send ahead on all streams together, in bytes, and on one: uploads over a long way still go at
 /// 10 MB/s, and a connection whose upstreams do not read holds no more than this.
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -46,31 +50,44 @@ pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
     let _busy = session.shard.begin_busy();
     let builder = session.with_limits(builder);
     let mut connection = pin!(builder.serve_connection(stream, RequestService(Rc::clone(&session))));
-    let mut tick = pin!(monoio::time::sleep(TICK));
+    let mut tick = pin!(monoio::time::sleep(TICK.min(session.holds_for())));
+    // Why it ends, and when at the latest.
     let mut ending: Option<(Closed, Instant)> = None;
     poll_fn(|cx| {
+        let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
         // News first: no request is answered by rules that are known to be old.
         let mut end = match session.poll_news(cx) {
-            Some(News::Close(closed)) => return Poll::Ready(closed),
-            Some(News::Drain) => Some(Closed::Drained),
+            Some(News::Close(closed)) => Some((closed, LAST_WORDS)),
+            Some(News::Finish(closed)) => Some((closed, stall_timeout)),
+            Some(News::Drain) => Some((Closed::Drained, stall_timeout)),
             Some(News::Rules) | None => None,
         };
         while tick.as_mut().poll(cx).is_ready() {
             match session.overdue(true) {
-                Some(Closed::Idle) => end = Some(Closed::Idle),
+                Some(Closed::Idle) => end = Some((Closed::Idle, stall_timeout)),
+                Some(closed @ (Closed::Expired | Closed::NoLongerAdmitted)) => {
+                    end = Some((closed, LAST_WORDS));
+                }
                 Some(closed) => return Poll::Ready(closed),
                 None => {}
             }
-            tick.set(monoio::time::sleep(TICK));
+            tick.set(monoio::time::sleep(TICK.min(session.holds_for()).max(LAST_WORDS)));
         }
-        if let Some((closed, since)) = ending {
-            let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
-            if session.shard.now().saturating_duration_since(since) >= stall_timeout {
-                return Poll::Ready(closed);
+        if let Some((closed, time)) = end {
+            let by = Instant::now() + time;
+            if ending.is_none() {
+                connection.as_mut().graceful_shutdown();
             }
-        } else if let Some(closed) = end {
-            ending = Some((closed, session.shard.now()));
-            connection.as_mut().graceful_shutdown();
+            if ending.is_none_or(|(_, known)| by < known) {
+                ending = Some((closed, by));
+                tick.set(monoio::time::sleep(TICK.min(time)));
+                let _ = tick.as_mut().poll(cx);
+            }
+        }
+        if let Some((closed, by)) = ending
+            && Instant::now() >= by
+        {
+            return Poll::Ready(closed);
         }
         connection.as_mut().poll(cx).map(|result| match (ending, result) {
             (Some((closed, _)), _) => closed,

@@ -160,7 +160,9 @@ impl Keeper {
                     (Some(before), Some(now)) => before != now,
                     _ => false,
                 };
-            ledger.turn += u64::from(is_news);
+            if is_news {
+                ledger.news.about(*thumbprint);
+            }
             ledger.status.follow(*thumbprint, followed);
         });
     }

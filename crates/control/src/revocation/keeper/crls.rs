@@ -111,7 +111,7 @@ impl Keeper {
         let crls: Arc<[Arc<Crl>]> =
             of_issuer.filter_map(|(_, tracked)| Some(Arc::clone(&tracked.file.as_ref()?.crl))).collect();
         self.ledger.write(|ledger| {
-            ledger.turn += 1;
+            ledger.news.about_anyone();
             ledger.status.set_crls(Issuer::clone(issuer), crls);
         });
     }
