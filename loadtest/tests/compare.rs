@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "these functions belong to tests, whose failure a panic is")]
 
+mod server;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -82,7 +84,7 @@ fn figures_are_in_the_text_the_json_and_the_page() {
     command.args([
         "--quick",
         "--measures",
-        "handshake,handshake-tls12,proxied,body-1k,rate-2cores,idle",
+        "handshake,handshake-tls12,resumed,request-h2-10,proxied,body-1k,rate-2cores,idle",
         "--out",
     ]);
     let output = command.arg(&directory.0).output().unwrap();
@@ -92,10 +94,11 @@ fn figures_are_in_the_text_the_json_and_the_page() {
     let text = fs::read_to_string(directory.0.join("compare.json")).unwrap();
     let page = fs::read_to_string(directory.0.join("compare.html")).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(server::violation(&report), None, "{report}");
     assert!(report["floor_us"]["median"].as_f64().unwrap() > 0.0);
     assert_eq!(report["servers"][0]["hand_off"], "RFC 9440");
     let measures = report["measures"].as_array().unwrap();
-    assert_eq!(measures.len(), 6);
+    assert_eq!(measures.len(), 8);
     for measure in measures {
         let (name, result) = (measure["name"].as_str().unwrap(), &measure["results"][0]);
         if name == "rate-2cores" {

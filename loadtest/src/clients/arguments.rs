@@ -10,7 +10,8 @@ use portcullis_test_pki::{KeyType, Role};
 use super::expectation::KindExpectation;
 use super::kind::Share;
 
-/// Most clients that are made. Each takes about 10 KiB, so these take a gigabyte; there are some hundred TPPs in the EU.
+/// Most clients that are made. Each takes about 3.5 KiB and its sessions, so these take some 350 MB; there are some hundred TPPs in the
+/// EU.
 const CLIENTS_MAX: i64 = 100_000;
 
 /// How a client is chosen for a connection.
