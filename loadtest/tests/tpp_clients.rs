@@ -6,7 +6,7 @@ mod tpp_server;
 
 use portcullis_test_pki::Authority;
 use serde_json::json;
-use server::Outcome;
+use server::{Behaviour, OK, Outcome, Server};
 use tpp_server::{Refusals, TppServer};
 
 /// A tenth of each kind that a gate refuses.
@@ -154,4 +154,36 @@ fn chains_have_the_length_that_was_asked_for() {
     assert!(!outcome.success && outcome.report.is_null());
     let reason = "its pathLenConstraint allows 0 CAs below it, not 1";
     assert!(outcome.stderr.contains(reason), "{}", outcome.stderr);
+}
+
+#[test]
+fn clients_are_read_from_a_folder() {
+    let server = Server::start(Behaviour::Answer(OK));
+    let folder = server.file("clients");
+    std::fs::create_dir(&folder).unwrap();
+    let put = |from: &str, to: &str| std::fs::copy(server.file(from), format!("{folder}/{to}")).unwrap();
+    let load = |options: &[&str]| {
+        let all = ["--clients-dir", &folder, "--count", "20"];
+        server.load_bare("handshake", &[&all[..], options].concat())
+    };
+    assert!(load(&[]).stderr.contains("no NAME.pem in it"));
+    for name in ["one", "two", "three"] {
+        put("client.pem", &format!("{name}.pem"));
+        assert!(
+            load(&[]).stderr.contains(&format!("{name}.key")),
+            "a certificate without a key is no client"
+        );
+        put("client.key", &format!("{name}.key"));
+        put("client.key", &format!("{name}.txt"));
+    }
+    let outcome = load(&[]);
+    assert!(outcome.success, "{}", outcome.stderr);
+    assert_eq!((outcome.count("completed"), outcome.count("client_certificates")), (20, 3));
+    // Those of another folder are revoked, which this server does not know.
+    let revoked = ["--revoked-dir", &folder, "--bad", "revoked=0.25", "--expect", "revoked=pass"];
+    let outcome = load(&revoked);
+    assert!(outcome.success, "{}", outcome.stderr);
+    assert_eq!(outcome.report["clients"], json!({ "good": outcomes(15, 0), "revoked": outcomes(5, 0) }));
+    assert!(!load(&revoked[..4]).success, "else they are expected to be refused");
+    assert!(load(&revoked[..2]).stderr.contains("--bad revoked=SHARE"));
 }
