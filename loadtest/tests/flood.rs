@@ -54,6 +54,11 @@ fn what_a_server_bears_is_held_and_let_go() {
     let options = ["half-open", "--insecure", "--duration", "1s", "--connections", "2", "--hold-s", "0.2"];
     let outcome = server::run("flood", server.address, &options);
     assert!(outcome.success && outcome.count("attempted") >= 4, "{}", outcome.report);
+    // A hundred begin in a second, whatever became of the others.
+    let options = ["half-open", "--insecure", "--rate", "100", "--duration", "1s", "--connections", "100"];
+    let outcome = server::run("flood", server.address, &[&options[..], &["--hold-s", "0.2"]].concat());
+    assert!(outcome.success, "{}", outcome.stderr);
+    assert_eq!((outcome.count("attempted"), outcome.count("held")), (100, 100));
 }
 
 #[test]

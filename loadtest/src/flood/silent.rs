@@ -14,12 +14,14 @@ use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ClientConnection;
 
-use crate::arguments::LoadArguments;
+use crate::arguments::{ArrivalTimes, LoadArguments};
 use crate::deadline::{Deadline, Watchdog};
 use crate::driver::{self, Driver};
 use crate::failure::{Failure, Stage};
 use crate::load::interval::Interval;
-use crate::load::schedule::{End, Schedule};
+use crate::load::pacer::{Pacer, Times};
+use crate::load::schedule::{Arrivals, End, Schedule};
+use crate::load::thread::Length;
 use crate::plan::{self, Needs, Plan};
 
 use super::FloodKind;
@@ -45,12 +47,8 @@ struct Flood {
 
 /// Makes such a flood.
 pub(super) fn run(kind: FloodKind, arguments: &LoadArguments, hold: Duration) -> Result<FloodReport> {
-    if arguments.rate.is_some()
-        || arguments.threads.is_some()
-        || arguments.hlog.is_some()
-        || arguments.warmup > 0
-    {
-        bail!("--rate, --threads, --warmup and --hlog are not for connections that make no handshake");
+    if arguments.threads.is_some() || arguments.hlog.is_some() || arguments.warmup > 0 {
+        bail!("--threads, --warmup and --hlog are not for connections that make no handshake");
     }
     let needs = Needs {
         connections: arguments.connections,
@@ -60,9 +58,9 @@ pub(super) fn run(kind: FloodKind, arguments: &LoadArguments, hold: Duration) ->
         crowd: false,
     };
     let plan = Plan::prepare(&arguments.session, needs, &[])?;
-    let end = match (&arguments.duration, arguments.count) {
-        (Some(duration), _) => End::At(Instant::now() + plan::duration("--duration", duration)?),
-        (None, Some(count)) => End::Count(count),
+    let length = match (&arguments.duration, arguments.count) {
+        (Some(duration), _) => Length::Time(plan::duration("--duration", duration)?),
+        (None, Some(count)) => Length::Count(count),
         (None, None) => bail!("one of --count and --duration must be given"),
     };
     let flood = Flood {
@@ -73,12 +71,32 @@ pub(super) fn run(kind: FloodKind, arguments: &LoadArguments, hold: Duration) ->
         endings: RefCell::new(Endings::new()?),
         plan,
     };
-    driver::run(arguments.session.io, |driver| make(arguments, Rc::new(flood), end, driver))
+    driver::run(arguments.session.io, |driver| make(arguments, Rc::new(flood), length, driver))
 }
 
-async fn make(arguments: &LoadArguments, flood: Rc<Flood>, end: End, driver: Driver) -> Result<FloodReport> {
+async fn make(
+    arguments: &LoadArguments,
+    flood: Rc<Flood>,
+    length: Length,
+    driver: Driver,
+) -> Result<FloodReport> {
     let interval = Interval::begin(&arguments.session.server_pid)?;
-    let (schedule, watchdog) = (Schedule::closed(end), Watchdog::start());
+    let watchdog = Watchdog::start();
+    let end = match length {
+        Length::Count(count) => End::Count(count),
+        Length::Time(time) => End::At(interval.start() + time),
+    };
+    let schedule = match arguments.rate {
+        None => Schedule::closed(end),
+        Some(rate) => {
+            let seed =
+                (arguments.arrivals == ArrivalTimes::Poisson).then_some(arguments.session.clients.seed);
+            let arrivals = Rc::new(Arrivals::default());
+            let pacer = Pacer::start(interval.start(), Times::new(rate, seed), end)?;
+            monoio::spawn(pacer.run(Rc::clone(&arrivals)));
+            Schedule::Open(arrivals)
+        }
+    };
     let tasks: Vec<JoinHandle<()>> = (0..arguments.connections)
         .map(|_| monoio::spawn(Rc::clone(&flood).work(schedule.clone(), watchdog.deadline())))
         .collect();

@@ -3,6 +3,7 @@
 pub(crate) mod crew;
 pub(crate) mod idle;
 pub(crate) mod interval;
+pub(crate) mod pacer;
 pub(crate) mod result_files;
 pub(crate) mod schedule;
 
@@ -11,10 +12,9 @@ mod live;
 mod load_report;
 pub(crate) mod mixed;
 mod multiplexed;
-mod pacer;
 mod request;
 mod seconds;
-mod thread;
+pub(crate) mod thread;
 mod turns;
 mod worker;
 

@@ -53,7 +53,7 @@ pub(super) struct Part {
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Length {
+pub(crate) enum Length {
     Count(u64),
     Time(Duration),
 }
