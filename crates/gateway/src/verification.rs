@@ -160,3 +160,7 @@ impl Basis {
         (Self(bearing.map(|bearing| Some(bearing?.anchors))), until.unwrap_or(i64::MAX))
     }
 }
+
+#[cfg(test)]
+#[path = "verification_tests.rs"]
+mod tests;
