@@ -158,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readmes_scenario_is_one() {
+        let readme = include_str!("../README.md");
+        let (_, after) = readme.split_once("```toml\n").unwrap();
+        let steps = parse(after.split_once("```").unwrap().0, "/", 200).unwrap();
+        let weights: Vec<u32> = steps.iter().map(|step| step.weight).collect();
+        assert_eq!((weights, steps[1].expect_status, steps[2].client), (vec![6, 3, 1], 201, Kind::Expired));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let step = |rest: &str| format!("[[step]]\nname = \"a\"\n{rest}\n");
         for (text, complaint) in [
