@@ -16,6 +16,7 @@ use rustls::{
 };
 
 use crate::arguments::{Cipher, Kx, SessionArguments, Tls};
+use crate::path_verifier::PathVerifier;
 
 /// What all clients have in common: no certificate yet, and no sessions.
 pub(crate) fn build(session: &SessionArguments, http2: bool) -> Result<ClientConfig> {
@@ -24,14 +25,15 @@ pub(crate) fn build(session: &SessionArguments, http2: bool) -> Result<ClientCon
     let suites = provider.cipher_suites.clone();
     provider.cipher_suites = session.cipher.iter().flat_map(|cipher| suites_with(*cipher, &suites)).collect();
     let algorithms = provider.signature_verification_algorithms;
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+    let provider = Arc::new(provider);
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[version(session.tls)])
         .context("TLS version and key exchange do not go together")?;
-    let builder = match &session.ca {
-        Some(file) => builder.with_root_certificates(roots(file)?),
-        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms })),
+    let verifier: Arc<dyn ServerCertVerifier> = match &session.ca {
+        Some(file) => Arc::new(PathVerifier::new(roots(file)?, provider)?),
+        None => Arc::new(AnyCertificate { algorithms }),
     };
-    let mut config = builder.with_no_client_auth();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(config)

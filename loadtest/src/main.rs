@@ -22,6 +22,7 @@ mod http2;
 mod latency;
 mod load;
 mod page;
+mod path_verifier;
 mod peers;
 mod plan;
 mod process;
