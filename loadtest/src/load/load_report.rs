@@ -28,6 +28,7 @@ const BUSY_MAX: f64 = 0.95;
 #[derive(Debug, Serialize)]
 pub(crate) struct LoadReport {
     command: &'static str,
+    flood: Option<&'static str>,
     target: SocketAddr,
     sni: String,
     path: String,
@@ -116,6 +117,7 @@ impl LoadReport {
         let late = |quantile| tally.lateness.quantile_us(quantile).filter(|_| is_open);
         Self {
             command: ran.kind.as_str(),
+            flood: (ran.kind == Kind::Crowd).then_some("certificates"),
             target: plan.target,
             sni: session.sni.clone(),
             path: session.path.clone(),
