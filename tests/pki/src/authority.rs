@@ -111,6 +111,10 @@ impl Authority {
         self.issuing.key().serialize_pem()
     }
 
+    pub(crate) fn root(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.root
+    }
+
     pub(crate) fn issuing(&self) -> &CertifiedIssuer<'static, KeyPair> {
         &self.issuing
     }

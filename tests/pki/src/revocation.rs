@@ -231,6 +231,7 @@ impl<'a> OcspAnswer<'a> {
 pub struct RevocationList<'a> {
     issuer: &'a Authority,
     signer: &'a Authority,
+    is_of_root: bool,
     entries: Vec<u8>,
     number: u8,
     times: (i64, Option<i64>),
@@ -244,11 +245,18 @@ impl<'a> RevocationList<'a> {
         Self {
             issuer,
             signer: issuer,
+            is_of_root: false,
             entries: Vec::new(),
             number: 1,
             times: (-60, Some(3600)),
             extensions: Vec::new(),
         }
+    }
+
+    /// About the CAs that the root certified, in place of what they did.
+    #[must_use]
+    pub fn of_root(issuer: &'a Authority) -> Self {
+        Self { is_of_root: true, ..Self::of(issuer) }
     }
 
     /// With a certificate, revoked a minute ago for the reason with this value, if there is one.
@@ -308,19 +316,23 @@ impl<'a> RevocationList<'a> {
     pub fn der(&self) -> Result<Vec<u8>, Error> {
         let algorithm = sequence(&[&oid(ECDSA_SHA256)]);
         let (from, until) = self.times;
+        let (issuer, key) = match self.is_of_root {
+            true => (self.issuer.root_der(), self.signer.root().key()),
+            false => (self.issuer.issuing_der(), self.signer.issuing().key()),
+        };
         let entries = if self.entries.is_empty() { Vec::new() } else { sequence(&[&self.entries]) };
         let number = extension("2.5.29.20", false, &integer(&[self.number]));
         let extensions = tlv(0xa0, &sequence(&[&number, &self.extensions.concat()]));
         let signed = sequence(&[
             &integer(&[1]),
             &algorithm,
-            &subject(self.issuer.issuing_der()),
+            &subject(issuer),
             &time_in(from),
             &until.map(time_in).unwrap_or_default(),
             &entries,
             &extensions,
         ]);
-        let signature = [&[0], self.signer.issuing().key().sign(&signed)?.as_slice()].concat();
+        let signature = [&[0], key.sign(&signed)?.as_slice()].concat();
         Ok(sequence(&[&signed, &algorithm, &tlv(0x03, &signature)]))
     }
 }

@@ -12,6 +12,8 @@ const SUITE_13: [u8; 2] = [0x13, 0x01];
 /// The one suite of TLS 1.2: `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`.
 const SUITE_12: [u8; 2] = [0xc0, 0x2b];
 pub(super) const X25519: [u8; 2] = [0x00, 0x1d];
+/// The curve of certificates, which OpenSSL wants to be told of in TLS 1.2; keys are never exchanged on it.
+const SECP256R1: [u8; 2] = [0x00, 0x17];
 /// `ecdsa_secp256r1_sha256`, by which the client signs.
 pub(super) const SCHEME: [u8; 2] = [0x04, 0x03];
 /// What servers may sign by.
@@ -72,7 +74,7 @@ impl ClientHello<'_> {
         if let Some(name) = self.server_name {
             add(SERVER_NAME, &vector16(&[&[0], &vector16(name.as_bytes())[..]].concat()));
         }
-        add(SUPPORTED_GROUPS, &vector16(&X25519));
+        add(SUPPORTED_GROUPS, &vector16(&[X25519, SECP256R1].concat()));
         add(SIGNATURE_ALGORITHMS, &vector16(&SCHEMES));
         if !self.alpn.is_empty() {
             let protocols: Vec<u8> = self.alpn.iter().flat_map(|protocol| vector8(protocol)).collect();
