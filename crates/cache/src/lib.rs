@@ -9,9 +9,9 @@ mod table;
 
 use crate::table::Table;
 
-/// What an entry takes that is counted as one, in bytes. Leaf, what was read out of it, and what was found: 4 kB is
-/// a TPP's certificate with an intermediate of its own. A larger one counts as several.
-pub const UNIT_BYTES: usize = 4096;
+/// What an entry takes that is counted as one, in bytes: a QWAC of 2.4 kB with an intermediate of 2 kB, what was read out of the
+/// leaf, and what was found. A larger one counts as several.
+pub const UNIT_BYTES: usize = 8192;
 
 /// Refusals for one verdict that admits. They only spare the work of refusing the same certificate again and again.
 const REFUSED_SHARE: usize = 8;
@@ -39,7 +39,9 @@ pub enum Outcome {
 pub struct Keep {
     /// In which table.
     pub outcome: Outcome,
-    /// The last second, Unix time, at which it stands.
+    /// The second, Unix time, at which it was made: it says nothing of what was before, should the clock be set back.
+    pub from: i64,
+    /// The last second at which it stands.
     pub until: i64,
     /// What it takes, in bytes.
     pub bytes: usize,
@@ -96,13 +98,15 @@ mod tests {
     }
 
     fn keep(outcome: Outcome) -> Keep {
-        Keep { outcome, until: i64::MAX, bytes: 1000 }
+        Keep { outcome, from: 0, until: i64::MAX, bytes: 1000 }
     }
 
     #[test]
-    fn an_entry_stands_until_its_last_second() {
+    fn an_entry_stands_from_its_first_second_to_its_last() {
         let mut cache = VerificationCache::new(16);
-        cache.insert(key(1), "one", Keep { until: 10, ..keep(Outcome::Admitted) });
+        cache.insert(key(1), "one", Keep { from: 7, until: 10, ..keep(Outcome::Admitted) });
+        assert_eq!(cache.get(&key(1), 6), None);
+        assert_eq!(cache.get(&key(1), 7), Some(&"one"));
         assert_eq!(cache.get(&key(1), 10), Some(&"one"));
         assert_eq!(cache.get(&key(1), 11), None);
     }

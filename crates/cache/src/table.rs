@@ -11,6 +11,7 @@ pub(crate) struct Table<V>(Cache<CacheKey, Entry<V>, Units>);
 
 struct Entry<V> {
     value: V,
+    from: i64,
     until: i64,
     units: u64,
 }
@@ -30,12 +31,12 @@ impl<V> Table<V> {
     }
 
     pub(crate) fn get(&self, key: &CacheKey, now: i64) -> Option<&V> {
-        self.0.get(key).filter(|entry| now <= entry.until).map(|entry| &entry.value)
+        self.0.get(key).filter(|entry| (entry.from..=entry.until).contains(&now)).map(|entry| &entry.value)
     }
 
     pub(crate) fn insert(&mut self, key: CacheKey, value: V, keep: Keep) {
         let units = keep.bytes.div_ceil(UNIT_BYTES).max(1) as u64;
-        self.0.insert(key, Entry { value, until: keep.until, units });
+        self.0.insert(key, Entry { value, from: keep.from, until: keep.until, units });
     }
 
     pub(crate) fn remove(&mut self, key: &CacheKey) {

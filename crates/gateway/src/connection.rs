@@ -49,39 +49,42 @@ struct Arrival {
 impl Arrival {
     /// ClientHello, trust domain, handshake, verdict, within the deadline. `None` if it failed, which is then told.
     async fn shake_hands(self, socket: Socket) -> Option<(Handshaken, Rc<Session>)> {
-        let view = self.shard.view();
-        let limits = &view.plan.listeners[self.listener].limits;
-        let mut judge = None;
+        let timeout = self.shard.view().plan.listeners[self.listener].limits.handshake_timeout;
+        let mut judging = None;
         let within_deadline = async {
             let hello = ClientHello::read(socket).await?;
+            // As it is now: who says nothing for long must not be judged by rules, or known by keys, of when it came.
+            let view = self.shard.view();
             let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
                 return Err(hello.refuse_name().await);
             };
             let connection = (Rc::clone(&self.shard), self.listener);
-            let (judge, _) =
-                judge.insert((ConnectionJudge::new(connection, Rc::clone(&view), domain.id), domain.id));
+            let judge = ConnectionJudge::new(connection, Rc::clone(&view), domain.id);
+            judging = Some((Rc::clone(&judge), Rc::clone(&view), domain.id));
             let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
             let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
             let judged = judge.outcome(&handshaken)?;
             Ok((handshaken, activity, judged))
         };
-        let outcome = monoio::time::timeout(limits.handshake_timeout, within_deadline).await;
-        let (judge, domain) = judge.unzip();
-        let judged = match &outcome {
-            Ok(Ok((.., judged))) => judged.clone(),
-            _ => judge.and_then(|judge| judge.proved()),
+        let outcome = monoio::time::timeout(timeout, within_deadline).await;
+        let outcome = outcome.unwrap_or(Err(HandshakeFailure::Timeout));
+        let Some((judge, view, domain)) = judging else {
+            return self.failed(outcome.err().as_ref().unwrap_or(&HandshakeFailure::Unjudged), None);
         };
-        if let (Some(judged), Some(domain)) = (&judged, domain) {
+        let judged = match &outcome {
+            Ok((.., judged)) => judged.clone(),
+            Err(_) => judge.proved(),
+        };
+        if let Some(judged) = &judged {
             self.shard.judged((self.listener, self.peer), &view, view.plan.policy.domain(domain).0, judged);
         }
-        match (outcome.unwrap_or(Err(HandshakeFailure::Timeout)), domain) {
-            (Ok((handshaken, activity, judged)), Some(domain)) => {
+        match outcome {
+            Err(failure) => self.failed(&failure, judged.as_deref()),
+            Ok((handshaken, activity, judged)) => {
                 let place = (Rc::clone(&self.shard), self.listener, self.peer);
                 let session = Session::new(place, (view, domain), judged, activity)?;
                 Some((handshaken, session))
             }
-            (Ok(_), None) => self.failed(&HandshakeFailure::Unjudged, None),
-            (Err(failure), _) => self.failed(&failure, judged.as_deref()),
         }
     }
 

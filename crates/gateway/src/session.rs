@@ -249,7 +249,7 @@ impl Session {
         if let Some((closed, by)) = self.ending.get() {
             return (is_between || now >= by).then_some(closed);
         }
-        let ended = self.ended().filter(|closed| self.ends_now(*closed));
+        let ended = self.hold().err().filter(|closed| self.ends_now(*closed));
         self.with_limits(|limits| {
             if ended.is_some() {
                 ended
@@ -269,19 +269,21 @@ impl Session {
         })
     }
 
+    /// Why the connection ends, once that is certain. Whatever is asked then is refused.
+    pub(crate) fn ending(&self) -> Option<Closed> {
+        self.ending.get().map(|(closed, _)| closed)
+    }
+
     /// Whether a connection whose client is no longer admitted ends at once: unless a request is in flight, and the trust domain
-    /// gives that time. Whatever comes meanwhile is refused.
+    /// gives that time.
     fn ends_now(&self, closed: Closed) -> bool {
         let grace = self
             .with_domain(|domain| domain.client_auth.revocation.as_ref().map(|revocation| revocation.grace))
             .unwrap_or_default();
-        if grace.is_zero() || self.in_flight.borrow().is_empty() {
-            return true;
-        }
         if self.ending.get().is_none() {
             self.ending.set(Some((closed, self.shard.now() + grace)));
         }
-        false
+        grace.is_zero() || self.in_flight.borrow().is_empty()
     }
 
     /// Whether nothing is under way and no request came for `time`.
@@ -313,22 +315,21 @@ impl Session {
         self.shard.now().saturating_duration_since(self.activity.last_request())
     }
 
-    /// Whether what the client was admitted by has come to its end, and nothing has taken its place.
-    fn ended(&self) -> Option<Closed> {
+    /// Looks whether what the client was admitted by has come to its end, and nothing has taken its place.
+    fn hold(&self) -> Result<(), Closed> {
         let now = unix_now();
         let (valid_until, holds_until) = {
             let judged = self.judged.borrow();
             (judged.valid_until, judged.holds_until.get())
         };
-        if now > valid_until {
-            Some(Closed::Expired)
-        } else if now > holds_until {
+        if now > holds_until {
             let basis = self.basis.borrow();
-            self.judge_again(&basis.view, basis.domain).err()
+            let judged = self.judge_again(&basis.view, basis.domain);
+            judged.map_err(|closed| if now > valid_until { Closed::Expired } else { closed })
         } else if now > self.status.get().until() {
-            self.look_again().err()
+            self.look_again()
         } else {
-            None
+            Ok(())
         }
     }
 
@@ -415,7 +416,11 @@ impl Session {
     fn refresh(&self) -> Result<(), Closed> {
         self.take_up_view()?;
         let turn = self.shard.with_ledger(|ledger| ledger.news.turn());
-        if self.turn.replace(Some(turn)) == Some(turn) { Ok(()) } else { self.look_again() }
+        if self.turn.replace(Some(turn)) != Some(turn) {
+            self.look_again()?;
+        }
+        // Time has gone on since the verdict, too.
+        self.hold()
     }
 
     fn take_up_view(&self) -> Result<(), Closed> {

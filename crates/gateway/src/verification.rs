@@ -20,8 +20,12 @@ use crate::{
 /// would ask for many times a second; what is refused for its path alone is told no slower.
 const REFUSED_MAX_AGE_S: i64 = 60;
 
-/// What an entry takes beside the chain: what was read out of the leaf, and what was found. Measured with certificates of TPPs.
+/// What an entry takes beside the chain: what was read out of a leaf of a TPP, and what was found.
 const ENTRY_BYTES: usize = 2048;
+
+/// What each name and each finding takes beside its text, which is in the chain too. A certificate that was made to be odd has hundreds.
+const NAME_BYTES: usize = 64;
+const FINDING_BYTES: usize = 256;
 
 /// The verdicts that one shard remembers.
 #[derive(Debug)]
@@ -109,16 +113,28 @@ impl Verifications {
                 Standing::Admitted(_) => (Outcome::Admitted, max_age),
                 Standing::Refused { .. } => (Outcome::Refused, max_age.min(REFUSED_MAX_AGE_S)),
             };
-            let chain = judged.chain.as_deref().map_or(0, PeerChain::bytes);
             let until = judged.holds_until.get().min(now.saturating_add(max_age));
-            self.cache.borrow_mut().insert(
-                key,
-                remembered,
-                Keep { outcome, until, bytes: ENTRY_BYTES + chain },
-            );
+            let keep = Keep { outcome, from: now, until, bytes: held_bytes(&judged) };
+            self.cache.borrow_mut().insert(key, remembered, keep);
         }
         judged
     }
+}
+
+/// What a verdict holds, in bytes, or a little more.
+fn held_bytes(judged: &Judged) -> usize {
+    let chain = judged.chain.as_deref().map_or(0, PeerChain::bytes);
+    let found = judged.standing.assessment().map_or(0, |assessment| {
+        let identity = &assessment.identity;
+        let alternative = identity.subject_alt_name.as_ref();
+        let alternative = alternative
+            .map_or(0, |names| names.dns.len() + names.ip.len() + names.email.len() + names.uri.len());
+        let information = identity.authority_information.as_ref();
+        let information = information.map_or(0, |urls| urls.ocsp.len() + urls.ca_issuers.len());
+        let names = alternative + information + identity.crl_urls.as_ref().map_or(0, Vec::len);
+        names * NAME_BYTES + assessment.findings.len() * FINDING_BYTES
+    });
+    ENTRY_BYTES + chain + found
 }
 
 impl Remembered {
@@ -142,7 +158,8 @@ impl Remembered {
         }
         let (basis, until) = Basis::of(domain, chain, now);
         let is_same = basis == self.basis;
-        if is_same {
+        // One who began under older rules changes nothing for those under newer ones.
+        if is_same && since > self.since.get() {
             self.since.set(since);
             self.judged.holds_until.set(until.min(self.judged.valid_until));
         }

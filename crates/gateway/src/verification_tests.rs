@@ -233,12 +233,12 @@ fn said(judged: &Judged) -> (&'static str, Vec<&'static str>, Option<String>, St
 #[test]
 fn what_is_remembered_is_what_would_be_said_anew() {
     let (mut hits, mut admitted) = (0, 0);
-    for seed in 0..4 {
+    for seed in 0..3 {
         let mut world = World::new(seed);
         // Fewer than there are certificates and domains, so that some are forgotten.
         let plan = CachePlan { capacity: 30, max_age: std::time::Duration::from_secs(6 * 3600) };
         let verifications = Verifications::new(plan);
-        for turn in 0..1500 {
+        for turn in 0..1000 {
             world.turn();
             let chain = Rc::new(world.presented());
             let ids: Vec<_> = world.policy.domains().map(|(id, _)| id).collect();
@@ -260,5 +260,5 @@ fn what_is_remembered_is_what_would_be_said_anew() {
         }
     }
     // Most of what happens makes a verdict another.
-    assert!(hits > 300 && admitted > 600, "{hits} hits, {admitted} admitted");
+    assert!(hits > 150 && admitted > 300, "{hits} hits, {admitted} admitted");
 }

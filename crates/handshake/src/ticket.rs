@@ -22,6 +22,9 @@ const TAG_LEN: usize = 8;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN + TAG_LEN + NONCE_LEN;
 /// Time, thumbprint, and place and length of the chain.
 const ORIGIN_LEN: usize = 8 + 32 + 4 + 4;
+/// The longest ticket that is made: larger ones fit into no record with the rest of their message, and beyond 64 kB their length into
+/// no ticket.
+const TICKET_LEN_MAX: usize = 0x3000;
 /// How far ahead of ours the clock of a node may be that sealed a ticket, in seconds. A ticket lives so much longer at most.
 const CLOCK_TOLERANCE_S: u64 = 60;
 
@@ -70,8 +73,8 @@ pub(crate) struct Opened {
     pub(crate) origin: Origin,
     /// Where rustls' part has the chain.
     chain: (usize, usize),
-    /// What rustls had sealed, behind the octets of the origin.
-    plain: Vec<u8>,
+    /// What rustls had sealed, a secret among it, behind the octets of the origin.
+    plain: Zeroizing<Vec<u8>>,
 }
 
 /// The keys of one trust domain.
@@ -117,13 +120,22 @@ impl DomainKeys {
         self.lifetime_s.checked_sub(now.saturating_sub(origin.proved_at)).filter(|left| *left > 0)
     }
 
-    /// Seals `plain`, which is rustls' and has `chain` in it. `None` if it has not, or nothing can be sealed.
+    /// Seals `plain`, which is rustls' and has `chain` in it. `None` if it has not, if the ticket would be too long, or nothing can be
+    /// sealed.
+    ///
+    /// That `chain` is there is what ties the ticket to the session: one that carries no chain, since what was offered was not
+    /// resumed and nothing was presented, must have none made for an offered chain. So nothing that a client writes may get
+    /// into `plain` beside the chain: rustls' application data stays empty.
     pub(crate) fn seal(&self, origin: Origin, chain: &PeerChain, plain: &[u8]) -> Option<Vec<u8>> {
         let (at, len) = chain.find_in(plain)?;
         let key = self.keys.first()?;
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
-        let mut ticket = Vec::with_capacity(HEAD_LEN + ORIGIN_LEN + plain.len() + AES_256_GCM_SIV.tag_len());
+        let ticket_len = HEAD_LEN + ORIGIN_LEN + plain.len() + AES_256_GCM_SIV.tag_len();
+        if ticket_len > TICKET_LEN_MAX {
+            return None;
+        }
+        let mut ticket = Vec::with_capacity(ticket_len);
         ticket.push(VERSION);
         ticket.extend_from_slice(&key.id);
         ticket.extend_from_slice(&key.tag);
@@ -155,7 +167,7 @@ impl DomainKeys {
             return Err(TicketRefusal::OtherDomain);
         }
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| TicketRefusal::Damaged)?;
-        let mut plain = sealed.to_vec();
+        let mut plain = Zeroizing::new(sealed.to_vec());
         let len = key
             .key
             .open_in_place(nonce, Aad::from(clear), &mut plain)
@@ -186,7 +198,7 @@ fn expand(prk: &Prk, info: &[&[u8]], out: &mut [u8]) {
 
 impl Opened {
     /// Reads what was sealed. `None` for what [`DomainKeys::seal`] does not make.
-    fn read(plain: Vec<u8>) -> Option<Self> {
+    fn read(plain: Zeroizing<Vec<u8>>) -> Option<Self> {
         let (proved_at, rest) = plain.split_first_chunk::<8>()?;
         let (leaf, rest) = rest.split_first_chunk::<32>()?;
         let (at, rest) = rest.split_first_chunk::<4>()?;
@@ -206,8 +218,9 @@ impl Opened {
 
     /// What rustls had sealed.
     pub(crate) fn into_plain(mut self) -> Vec<u8> {
-        self.plain.drain(..ORIGIN_LEN);
-        self.plain
+        let mut plain = std::mem::take(&mut *self.plain);
+        plain.drain(..ORIGIN_LEN);
+        plain
     }
 }
 
@@ -251,6 +264,10 @@ mod tests {
         assert!(keys.seal(ORIGIN, &other, PLAIN).is_none());
         assert!(keys.seal(ORIGIN, &chain(), &PLAIN[..24]).is_none());
         assert!(keys.seal(ORIGIN, &chain(), b"").is_none());
+        let long = [PLAIN, &[0; TICKET_LEN_MAX]].concat();
+        assert!(keys.seal(ORIGIN, &chain(), &long).is_none());
+        let short = &long[..TICKET_LEN_MAX - HEAD_LEN - ORIGIN_LEN - AES_256_GCM_SIV.tag_len()];
+        assert_eq!(keys.seal(ORIGIN, &chain(), short).map(|ticket| ticket.len()), Some(TICKET_LEN_MAX));
     }
 
     #[test]

@@ -137,6 +137,10 @@ pub(crate) fn read_crl_urls(der: &[u8]) -> Result<Vec<String>, DerError> {
                     }
                 })?;
                 name.finish()?;
+                // Of all points together, or a certificate of 64 kB held twenty times that.
+                if urls.len() > MAX_GENERAL_NAMES {
+                    return Err(DerError::TooManyElements { limit: MAX_GENERAL_NAMES });
+                }
             }
         }
         point.optional(REASONS)?;

@@ -3,9 +3,10 @@
 use crate::{HostName, Lists, Mode, Profile, Purpose, Refusals, Rule, Severity, TrustDomain};
 use portcullis_identity::Thumbprint;
 
-/// A digest of all that was configured of a trust domain and that a verdict on a client may depend on.
+/// A digest of what was configured of a trust domain: by which name it is reached, who is believed, and by which rules.
 ///
-/// What is looked up or refreshed is not in it: trusted lists, what is known of revocation, the register. Two nodes with one
+/// What is looked up or refreshed is not in it: trusted lists, what is known of revocation, the register. Nor is how the latter two are
+/// asked (who is exempt, for which country), but for whether they decide: whoever remembers a verdict must look up what they say. Two nodes with one
 /// configuration have the same digest, whenever they last fetched a list; a domain whose rules were changed has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DomainDigest([u8; 32]);

@@ -1,6 +1,7 @@
 //! The whole that a decision reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_trust::Anchors;
 
@@ -9,6 +10,14 @@ use crate::{DomainDigest, RouteTable, TrustDomain};
 /// Counts publications; a shard compares it to see that something is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(u64);
+
+impl Generation {
+    /// One that no snapshot had. Two snapshots may be made after the same one, and must not be taken for each other.
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 /// The place of a trust domain in a [`Snapshot`]. Holds within one snapshot only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +43,7 @@ impl Snapshot {
     /// A snapshot to be published after `previous`. A domain that did not change keeps the generation it had, so
     /// that the connections judged under it need not be judged anew.
     pub fn after(previous: &Self, domains: Vec<TrustDomain>, routes: RouteTable) -> Self {
-        let generation = Generation(previous.generation.0 + 1);
+        let generation = Generation::next();
         let since = |domain: &TrustDomain| {
             let before = previous.domains.iter().find(|old| old.domain == *domain);
             before.map_or(generation, |old| old.since)

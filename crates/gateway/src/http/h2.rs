@@ -69,7 +69,7 @@ pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
                     end = Some((closed, LAST_WORDS));
                 }
                 Some(closed) => return Poll::Ready(closed),
-                None => {}
+                None => end = session.ending().map(|closed| (closed, stall_timeout)).or(end),
             }
             tick.set(monoio::time::sleep(TICK.min(session.holds_for()).max(LAST_WORDS)));
         }

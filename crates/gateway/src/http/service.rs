@@ -85,6 +85,14 @@ struct Taken {
     record: Option<(Method, String)>,
 }
 
+/// What is asked on a connection that is about to end. Most are refused for what became of their client; where its trust domain is
+/// gone, or asks for a certificate that was not presented, there is nothing to say of it.
+fn no_longer_admitted() -> Problem {
+    let detail =
+        "the client is no longer admitted on this connection, which ends when what is under way is answered";
+    Problem::new(StatusCode::FORBIDDEN, "connection.no-longer-admitted", detail)
+}
+
 impl Session {
     fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
         let in_flight = self.begin_request();
@@ -94,6 +102,7 @@ impl Session {
             view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
         let outcome = self.with_standing(|standing| match standing {
+            Standing::Admitted(_) if self.ending().is_some() => Err(no_longer_admitted()),
             Standing::Admitted(permit) => self.route(&view, permit, &request),
             Standing::Refused { denial, assessment } => Err(Problem::refused(denial, assessment.as_deref())),
         });
