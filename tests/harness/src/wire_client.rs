@@ -21,6 +21,7 @@ use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use portcullis_test_pki::Credential;
+use rustls_pki_types::CertificateDer;
 
 use self::hello::{ClientHello, ServerHello};
 use self::records::{APPLICATION_DATA, HANDSHAKE, Records};
@@ -91,11 +92,18 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+/// The certificates that a client presents, and the key that it signs with.
+#[derive(Clone, Debug)]
+struct Presented {
+    chain: Vec<CertificateDer<'static>>,
+    credential: Credential,
+}
+
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct WireClient {
     version: Version,
-    credential: Option<Credential>,
+    presented: Option<Presented>,
     server_name: Option<String>,
     alpn: Vec<Vec<u8>>,
     sessions: Vec<KeptSession>,
@@ -110,7 +118,7 @@ impl WireClient {
     pub fn new(version: Version) -> Self {
         Self {
             version,
-            credential: None,
+            presented: None,
             server_name: Some(HOST.to_owned()),
             alpn: Vec::new(),
             sessions: Vec::new(),
@@ -123,14 +131,25 @@ impl WireClient {
     /// Presents this certificate when it is asked for one. Its key is on P-256.
     #[must_use]
     pub fn credential(mut self, credential: &Credential) -> Self {
-        self.credential = Some(credential.clone());
+        self.presented = Some(Presented { chain: credential.chain(), credential: credential.clone() });
+        self
+    }
+
+    /// Presents these certificates in place of the chain of the credential, which comes first.
+    ///
+    /// # Panics
+    ///
+    /// When there is no credential.
+    #[must_use]
+    pub fn chain(mut self, chain: &[CertificateDer<'static>]) -> Self {
+        self.presented.as_mut().expect("a credential comes first").chain = chain.to_vec();
         self
     }
 
     /// The same without a certificate.
     #[must_use]
     pub fn without_credential(mut self) -> Self {
-        self.credential = None;
+        self.presented = None;
         self
     }
 
@@ -194,7 +213,20 @@ impl WireClient {
     ///
     /// [`Refusal`]
     pub fn connect(&self, address: SocketAddr) -> Result<WireConnection, Refusal> {
-        Ok(self.handshake(address)?)
+        self.connect_around(address, || ())
+    }
+
+    /// As [`connect`](Self::connect), with `meanwhile` behind the `ServerHello`, which says whether a session is resumed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]
+    pub fn connect_around(
+        &self,
+        address: SocketAddr,
+        meanwhile: impl FnOnce(),
+    ) -> Result<WireConnection, Refusal> {
+        Ok(self.handshake(address, meanwhile)?)
     }
 
     /// Connects, asks for `/` and says what became of it.
@@ -268,21 +300,22 @@ impl WireClient {
         }
     }
 
-    fn handshake(&self, address: SocketAddr) -> io::Result<WireConnection> {
+    fn handshake(&self, address: SocketAddr, meanwhile: impl FnOnce()) -> io::Result<WireConnection> {
         let exchange = KeyExchange::new();
         let (mut records, transcript, client_random, hello) = self.greet(address, &exchange)?;
-        let credential = self.credential.as_ref();
+        meanwhile();
+        let presented = self.presented.as_ref();
         let (was_resumed, sessions, resumption_secret) = match self.version {
             Version::Tls13 => {
                 let keys = (exchange, &self.sessions[..]);
-                let done = tls13::finish(&mut records, transcript, &hello, keys, credential)?;
+                let done = tls13::finish(&mut records, transcript, &hello, keys, presented)?;
                 (done.was_resumed, Vec::new(), Some(done.resumption_secret))
             }
             Version::Tls12 => {
                 let records = &mut records;
                 let client_random = &client_random;
                 let handshake = tls12::Handshake { records, transcript, client_random, hello: &hello };
-                let done = handshake.finish(exchange, self.sessions.first(), credential)?;
+                let done = handshake.finish(exchange, self.sessions.first(), presented)?;
                 (done.was_resumed, done.session.into_iter().collect(), None)
             }
         };

@@ -2,13 +2,11 @@
 
 use std::io;
 
-use portcullis_test_pki::Credential;
-
 use super::hello::{SCHEME, ServerHello};
 use super::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, Protection, Records};
 use super::secrets::{hash, prf};
 use super::vectors::{Cursor, broken, message, vector8, vector16, vector24};
-use super::{KeptSession, KeyExchange, sign};
+use super::{KeptSession, KeyExchange, Presented, sign};
 use crate::Version;
 
 const NEW_SESSION_TICKET: u8 = 4;
@@ -50,7 +48,7 @@ impl Handshake<'_> {
         mut self,
         exchange: KeyExchange,
         offered: Option<&KeptSession>,
-        credential: Option<&Credential>,
+        presented: Option<&Presented>,
     ) -> io::Result<Established> {
         if !self.hello.extended_master_secret {
             return Err(broken("no extended master secret"));
@@ -58,7 +56,7 @@ impl Handshake<'_> {
         match (self.is_resumed()?, offered) {
             ((true, next), Some(session)) => self.resume(next, &session.secret),
             ((true, _), None) => Err(broken("nothing was there to resume")),
-            ((false, next), _) => self.full(next, exchange, credential),
+            ((false, next), _) => self.full(next, exchange, presented),
         }
     }
 
@@ -74,19 +72,19 @@ impl Handshake<'_> {
         &mut self,
         next: Option<Vec<u8>>,
         exchange: KeyExchange,
-        credential: Option<&Credential>,
+        presented: Option<&Presented>,
     ) -> io::Result<Established> {
         let (server_key, is_asked) = self.server_flight(next)?;
         if is_asked {
-            let chain = credential.map(Credential::chain).unwrap_or_default();
+            let chain = presented.map_or(&[][..], |presented| &presented.chain);
             let entries: Vec<u8> = chain.iter().flat_map(|der| vector24(der)).collect();
             self.send(CERTIFICATE, &vector24(&entries));
         }
         self.send(CLIENT_KEY_EXCHANGE, &vector8(exchange.public()));
         let shared = exchange.agree(&server_key)?;
         let master = prf(&shared, "extended master secret", &hash(&self.transcript), MASTER);
-        if let Some(credential) = credential.filter(|_| is_asked) {
-            let signature = sign(credential, &self.transcript)?;
+        if let Some(presented) = presented.filter(|_| is_asked) {
+            let signature = sign(&presented.credential, &self.transcript)?;
             self.send(CERTIFICATE_VERIFY, &[&SCHEME[..], &vector16(&signature)].concat());
         }
         let [write, read] = self.protections(&master);

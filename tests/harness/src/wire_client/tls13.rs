@@ -2,13 +2,11 @@
 
 use std::io;
 
-use portcullis_test_pki::Credential;
-
 use super::hello::{EARLY_DATA, SCHEME, ServerHello};
 use super::records::{APPLICATION_DATA, HANDSHAKE, Protection, Records};
 use super::secrets::{HASH, derive_secret, expand_label, finished, hmac, next_secret};
 use super::vectors::{Cursor, broken, message, vector8, vector16, vector24};
-use super::{KeptSession, KeyExchange, sign};
+use super::{KeptSession, KeyExchange, Presented, sign};
 use crate::Version;
 
 const NEW_SESSION_TICKET: u8 = 4;
@@ -42,7 +40,7 @@ pub(super) fn finish(
     mut transcript: Vec<u8>,
     hello: &ServerHello,
     (exchange, offered): (KeyExchange, &[KeptSession]),
-    credential: Option<&Credential>,
+    presented: Option<&Presented>,
 ) -> io::Result<Established> {
     let session = hello.selected.map(|index| offered.get(index).ok_or_else(|| broken("no such session")));
     let session = session.transpose()?;
@@ -57,7 +55,7 @@ pub(super) fn finish(
     let (client_traffic, server_traffic) = (application("c ap traffic"), application("s ap traffic"));
     records.write = Some(Protection::tls13(&client_secret));
     if is_asked {
-        present(records, &mut transcript, credential)?;
+        present(records, &mut transcript, presented)?;
     }
     let verify_data = finished(&client_secret, &transcript);
     send(records, &mut transcript, FINISHED, &verify_data);
@@ -94,19 +92,15 @@ fn server_flight(records: &mut Records, transcript: &mut Vec<u8>, secret: &[u8])
 }
 
 /// Presents the certificate, or says that there is none.
-fn present(
-    records: &mut Records,
-    transcript: &mut Vec<u8>,
-    credential: Option<&Credential>,
-) -> io::Result<()> {
-    let chain = credential.map(Credential::chain).unwrap_or_default();
+fn present(records: &mut Records, transcript: &mut Vec<u8>, presented: Option<&Presented>) -> io::Result<()> {
+    let chain = presented.map_or(&[][..], |presented| &presented.chain);
     let entry = |der: &[u8]| [vector24(der), vector16(b"")].concat();
     let entries: Vec<u8> = chain.iter().flat_map(|der| entry(der)).collect();
     send(records, transcript, CERTIFICATE, &[vector8(b""), vector24(&entries)].concat());
-    let Some(credential) = credential else { return Ok(()) };
+    let Some(presented) = presented else { return Ok(()) };
     let hash = super::secrets::hash(transcript);
     let signed = [&[0x20; 64], CONTEXT.as_bytes(), &[0], &hash].concat();
-    let signature = sign(credential, &signed)?;
+    let signature = sign(&presented.credential, &signed)?;
     send(records, transcript, CERTIFICATE_VERIFY, &[&SCHEME[..], &vector16(&signature)].concat());
     Ok(())
 }
