@@ -154,6 +154,27 @@ fn a_ticket_outlives_a_restart_if_its_key_does() {
     }
 }
 
+/// What an operator does whose keys were read by somebody: what was made with them is worth nothing from then on.
+#[test]
+fn keys_that_are_taken_away_open_nothing_more() {
+    let site = Site::new();
+    put_keys(&site, &[("current", 1)]);
+    let gate = Gate::start(PORTCULLIS, &site, &Configuration::default().and(KEYS));
+    let before = visitors(&site, &gate);
+    assert_eq!(outcomes(&gate, &before), [RESUMED, RESUMED]);
+    gate.rewrite(&Configuration::default().to_toml());
+    gate.reload();
+    eventually("tickets are made with other keys", || is_made_with_another(&gate, &before));
+    assert_eq!(outcomes(&gate, &before), [FULL, FULL]);
+    let after = visitors(&site, &gate);
+    assert_eq!(outcomes(&gate, &after), [RESUMED, RESUMED]);
+    // Nor do random keys outlive the change to a file.
+    gate.rewrite(&Configuration::default().and(KEYS).to_toml());
+    gate.reload();
+    eventually("tickets are made with the file's key", || is_made_with_another(&gate, &after));
+    assert_eq!(outcomes(&gate, &after), [FULL, FULL]);
+}
+
 #[test]
 fn shards_take_each_others_tickets() {
     let site = Site::new();

@@ -127,6 +127,23 @@ fn a_session_that_is_kept_resumes() {
     });
 }
 
+/// The gate does not know P-521, for which alone the first hello has a key, and asks for another hello (RFC 8446 4.1.4).
+#[test]
+fn a_hello_that_is_asked_for_again_resumes_too() {
+    each_version(|client| {
+        let groups = ["-groups", "P-521:X25519:P-256"];
+        let file = client.keep("session");
+        let resumed = client.is_resumed(&[&groups[..], &["-sess_in", &file]].concat());
+        assert_eq!(resumed, Some(true), "{}", client.version);
+        let changed = client.change(&file, |session| {
+            let at = ticket(session).start;
+            session[at + 40] ^= 1;
+        });
+        let resumed = client.is_resumed(&[&groups[..], &["-sess_in", &changed]].concat());
+        assert_eq!(resumed, Some(false), "{}", client.version);
+    });
+}
+
 #[test]
 fn a_ticket_that_is_altered_does_not() {
     each_version(|client| {

@@ -275,6 +275,31 @@ fn a_rule_was_made_stricter_since() {
 }
 
 #[test]
+fn who_is_told_by_http_is_told_with_a_ticket_too() {
+    let site = Site::new();
+    let put = |withdrawn: &str| {
+        let header = "authority,number,authorised,withdrawn,roles,countries";
+        site.write("providers.csv", &format!("{header}\nDE-BAFIN,1,2018-07-02,{withdrawn},PSP_AI,\n"));
+    };
+    put("");
+    let register = "[register]\ntables = [\"providers.csv\"]\nrefresh_interval = \"1s\"";
+    let by_http = Configuration::psd2().client_auth(&format!("{RULES}refusals = \"http\"")).and(register);
+    let gate = Gate::start(PORTCULLIS, &site, &by_http);
+    let address = gate.address("tpp");
+    let clients = at_home(&gate, &site.issue(tpp().organization_identifier("PSDDE-BAFIN-1")));
+    put("2020-01-31");
+    for client in &clients {
+        let newcomer = client.offering(&[]);
+        eventually("a newcomer is told", || newcomer.outcome(address) == Outcome::Full(403));
+        let mut connection = client.connect(address).expect("a handshake");
+        let answer = connection.get("/").expect("an answer");
+        assert_eq!((answer.status, connection.was_resumed()), (403, false), "{client:?}");
+        assert!(answer.text().contains("register.withdrawn"), "{}", answer.text());
+        assert!(connection.sessions().is_empty(), "{client:?}");
+    }
+}
+
+#[test]
 fn a_role_opens_its_own_resource_to_a_resumed_client_too() {
     let site = Site::new();
     let gate = Gate::start(PORTCULLIS, &site, &Configuration::psd2());
