@@ -4,9 +4,12 @@
 //! It knows one suite of each version, X25519, and ECDSA on P-256. It does not verify the server's certificate: who answers is
 //! known, since the test has started it.
 
+mod connection;
 mod hello;
+mod keys;
 mod records;
 mod secrets;
+mod session;
 #[cfg(test)]
 mod tests;
 mod tls12;
@@ -14,72 +17,20 @@ mod tls13;
 mod vectors;
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::net::SocketAddr;
 
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
-use aws_lc_rs::rand::{self, SystemRandom};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use portcullis_test_pki::Credential;
 use rustls_pki_types::CertificateDer;
 
+pub use self::connection::WireConnection;
 use self::hello::{ClientHello, ServerHello};
-use self::records::{APPLICATION_DATA, HANDSHAKE, Records};
+use self::keys::{KeyExchange, random};
+use self::records::{HANDSHAKE, Records};
+pub use self::session::KeptSession;
 use self::vectors::broken;
-use crate::{HOST, Refusal, Response, Version};
+use crate::{HOST, Refusal, Version};
 
 const EARLY_DATA_TAKEN: &str = "the server took early data";
-
-/// A session that a server gave a ticket for. Every part may be altered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptSession {
-    /// The version that it was made in.
-    pub version: Version,
-    /// What both sides know: the pre-shared key of TLS 1.3, the master secret of TLS 1.2.
-    pub secret: Vec<u8>,
-    /// What only the server can read.
-    pub ticket: Vec<u8>,
-    /// Seconds that it lives, by the server's word.
-    pub lifetime_s: u32,
-    /// Hides the age of the session; TLS 1.3.
-    pub age_add: u32,
-    /// Whether the server said that it takes early data.
-    pub allows_early_data: bool,
-    received: Instant,
-}
-
-impl KeptSession {
-    /// A session that is not from a server, or not as it gave it.
-    #[must_use]
-    pub fn new(version: Version, secret: Vec<u8>, ticket: Vec<u8>) -> Self {
-        Self {
-            version,
-            secret,
-            ticket,
-            lifetime_s: 0,
-            age_add: 0,
-            allows_early_data: false,
-            received: Instant::now(),
-        }
-    }
-
-    /// The same with another ticket.
-    #[must_use]
-    pub fn with_ticket(&self, ticket: &[u8]) -> Self {
-        Self { ticket: ticket.to_vec(), ..self.clone() }
-    }
-
-    /// The same with another's secret.
-    #[must_use]
-    pub fn with_secret_of(&self, other: &Self) -> Self {
-        Self { secret: other.secret.clone(), ..self.clone() }
-    }
-
-    fn obfuscated_age(&self) -> u32 {
-        let age_ms = u32::try_from(self.received.elapsed().as_millis()).unwrap_or(u32::MAX);
-        age_ms.wrapping_add(self.age_add)
-    }
-}
 
 /// What became of a client that came with sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -364,138 +315,4 @@ impl WireClient {
         transcript.extend(answer);
         Ok((records, transcript, random, hello))
     }
-}
-
-/// An established session.
-pub struct WireConnection {
-    records: Records,
-    host: String,
-    was_resumed: bool,
-    session_id: Vec<u8>,
-    sessions: Vec<KeptSession>,
-    resumption_secret: Option<Vec<u8>>,
-    /// Opened and not yet read.
-    plain: Vec<u8>,
-    ahead: Vec<u8>,
-}
-
-impl WireConnection {
-    /// Whether the handshake stood on an earlier session.
-    #[must_use]
-    pub fn was_resumed(&self) -> bool {
-        self.was_resumed
-    }
-
-    /// The sessions that the server gave tickets for, as far as they have been read: all that came before an answer.
-    #[must_use]
-    pub fn sessions(&self) -> &[KeptSession] {
-        &self.sessions
-    }
-
-    /// The session id of the `ServerHello`, which in TLS 1.3 is that of the `ClientHello`.
-    #[must_use]
-    pub fn session_id(&self) -> &[u8] {
-        &self.session_id
-    }
-
-    /// One GET for a path of the host that was connected to.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`]
-    pub fn get(&mut self, path: &str) -> Result<Response, Refusal> {
-        let host = &self.host;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        self.records.send(APPLICATION_DATA, request.as_bytes());
-        self.records.flush()?;
-        let mut ahead = std::mem::take(&mut self.ahead);
-        let response = Response::read(self, &mut ahead);
-        self.ahead = ahead;
-        Ok(response?)
-    }
-
-    /// Reads until the server ends the connection, and says how.
-    ///
-    /// # Panics
-    ///
-    /// When it sends something instead, or nothing within the deadline.
-    #[must_use]
-    pub fn end(&mut self) -> Refusal {
-        match io::Read::read(self, &mut [0; 1024]) {
-            Ok(count) => panic!("{count} bytes came instead of the end"),
-            Err(error) => error.into(),
-        }
-    }
-
-    /// Takes in one record.
-    fn pump(&mut self) -> io::Result<()> {
-        match self.records.receive()? {
-            (APPLICATION_DATA, bytes) => self.plain.extend(bytes),
-            (HANDSHAKE, bytes) => self.records.keep(&bytes),
-            _ => {}
-        }
-        while let Some(message) = self.records.whole_message() {
-            let secret = self.resumption_secret.as_deref();
-            let secret = secret.ok_or_else(|| broken("a handshake message of TLS 1.2"))?;
-            self.sessions.extend(tls13::ticket(&message, secret)?);
-        }
-        Ok(())
-    }
-}
-
-impl io::Read for WireConnection {
-    /// Bytes of the application. The end of the connection is an error.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.plain.is_empty() {
-            self.pump()?;
-        }
-        let count = buffer.len().min(self.plain.len());
-        buffer[..count].copy_from_slice(&self.plain[..count]);
-        self.plain.drain(..count);
-        Ok(count)
-    }
-}
-
-impl std::fmt::Debug for WireConnection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let socket: &TcpStream = &self.records.socket;
-        f.debug_struct("WireConnection").field("socket", socket).finish_non_exhaustive()
-    }
-}
-
-/// X25519, once.
-struct KeyExchange {
-    private: PrivateKey,
-    public: Vec<u8>,
-}
-
-impl KeyExchange {
-    fn new() -> Self {
-        let private = PrivateKey::generate(&X25519).expect("the system gives random bytes");
-        let public = private.compute_public_key().expect("a private key has a public one");
-        Self { private, public: public.as_ref().to_vec() }
-    }
-
-    fn public(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn agree(self, peer: &[u8]) -> io::Result<Vec<u8>> {
-        let peer = UnparsedPublicKey::new(&X25519, peer);
-        agree(&self.private, peer, broken("the server's key is none"), |shared| Ok(shared.to_vec()))
-    }
-}
-
-fn random() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
-}
-
-/// A signature by the key of a credential, by ECDSA on P-256.
-fn sign(credential: &Credential, message: &[u8]) -> io::Result<Vec<u8>> {
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, credential.key().secret_der());
-    let key = key.map_err(|_| broken("the client's key is not on P-256"))?;
-    let signature = key.sign(&SystemRandom::new(), message).map_err(|_| broken("it cannot be signed"))?;
-    Ok(signature.as_ref().to_vec())
 }

@@ -3,10 +3,11 @@
 use std::io;
 
 use super::hello::{EARLY_DATA, SCHEME, ServerHello};
+use super::keys::{KeyExchange, sign};
 use super::records::{APPLICATION_DATA, HANDSHAKE, Protection, Records};
 use super::secrets::{HASH, derive_secret, expand_label, finished, hmac, next_secret};
 use super::vectors::{Cursor, broken, message, vector8, vector16, vector24};
-use super::{KeptSession, KeyExchange, Presented, sign};
+use super::{KeptSession, Presented};
 use crate::Version;
 
 const NEW_SESSION_TICKET: u8 = 4;
