@@ -11,7 +11,7 @@ use crate::table::Table;
 
 /// What an entry takes that is counted as one, in bytes: a QWAC of 2.4 kB with an intermediate of 2 kB, what was read out of the
 /// leaf, and what was found. A larger one counts as several.
-pub const UNIT_BYTES: usize = 8192;
+pub const UNIT_BYTES: usize = 10 * 1024;
 
 /// Refusals for one verdict that admits. They only spare the work of refusing the same certificate again and again.
 const REFUSED_SHARE: usize = 8;
