@@ -18,7 +18,7 @@ use portcullis_trust::{Anchors, PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 
-use crate::{shard::Shard, verification::Verified, view::View};
+use crate::{plan::HandOffFields, shard::Shard, verification::Verified, view::View};
 
 /// How a client stands with the gate.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct Judged {
     pub(crate) would_be_refused: Option<Observed>,
     /// What was judged, to be judged again when the rules change; `None` for a client that presented nothing.
     pub(crate) chain: Option<Rc<PeerChain>>,
+    /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
+    pub(crate) identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
 }
 
 /// A refusal that does not count.
@@ -159,6 +161,7 @@ impl Judged {
             status: Status { revocation: RevocationCheck::NotAsked, registration: Registration::NotAsked },
             would_be_refused: None,
             chain: None,
+            identity_lines: RefCell::new(Vec::new()),
         }
     }
 
@@ -208,7 +211,15 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
         Standing::Refused { .. } => None,
     };
     let holds_until = Cell::new(valid_until);
-    Judged { standing, valid_until, holds_until, status, would_be_refused, chain: Some(chain) }
+    Judged {
+        standing,
+        valid_until,
+        holds_until,
+        status,
+        would_be_refused,
+        chain: Some(chain),
+        identity_lines: RefCell::default(),
+    }
 }
 
 /// Why somebody who is admitted would be refused by what is only observed.

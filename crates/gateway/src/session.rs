@@ -97,8 +97,6 @@ pub(crate) struct Session {
     turn: Cell<Option<u64>>,
     /// Each with the time since when it is the client's turn.
     in_flight: RefCell<Slab<Option<Instant>>>,
-    /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
-    identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
 }
 
 /// A request that has not come to its end: its answer, or its body, is under way.
@@ -172,7 +170,6 @@ impl Session {
             judged: RefCell::new(judged),
             turn: Cell::default(),
             in_flight: RefCell::default(),
-            identity_lines: RefCell::default(),
         }))
     }
 
@@ -217,12 +214,12 @@ impl Session {
 
     /// The field lines that say who the client is. The grant is the proof that it may pass.
     pub(crate) fn identity_lines(&self, grant: &Grant<'_>, fields: HandOffFields) -> Rc<[u8]> {
-        let mut known = self.identity_lines.borrow_mut();
+        let judged = self.judged.borrow();
+        let mut known = judged.identity_lines.borrow_mut();
         if let Some((_, lines)) = known.iter().find(|(of, _)| *of == fields) {
             return Rc::clone(lines);
         }
-        let chain = self.judged.borrow().chain.clone();
-        let lines = identity_lines(fields, grant.permit(), chain.as_deref(), self.peer).into();
+        let lines: Rc<[u8]> = identity_lines(fields, grant.permit(), judged.chain.as_deref()).into();
         known.push((fields, Rc::clone(&lines)));
         lines
     }
@@ -408,7 +405,6 @@ impl Session {
         };
         self.status.set(judged.status);
         self.judged.replace(judged);
-        self.identity_lines.borrow_mut().clear();
         refused
     }
 

@@ -10,7 +10,7 @@ use portcullis_upstream::{BodyFraming, OutgoingRequest, RequestBody, TrailerRule
 use crate::{
     http::{
         authority::RequestHost,
-        hand_off::{HandOff, end_forwarded},
+        hand_off::{HandOff, push_forwarded},
     },
     plan::HandOffField,
     session::Session,
@@ -43,7 +43,7 @@ pub(crate) fn head(
     push_fields(request.headers(), hand_off, &mut head);
     head.extend_from_slice(&lines);
     if hand_off.fields.contains(HandOffField::Forwarded) {
-        end_forwarded(host.authority(), &mut head);
+        push_forwarded(session.peer, host.authority(), &mut head);
     }
     head
 }

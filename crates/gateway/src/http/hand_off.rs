@@ -59,14 +59,8 @@ fn speaks_for_the_gate(name: &str) -> bool {
         && (NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
-/// The field lines that say who is on a connection. They end within `Forwarded` if that is wanted: the host of the
-/// request follows, and then [`end_forwarded`].
-pub(crate) fn identity_lines(
-    fields: HandOffFields,
-    permit: &Permit,
-    chain: Option<&PeerChain>,
-    peer: SocketAddr,
-) -> Vec<u8> {
+/// The field lines that say who the client is.
+pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Option<&PeerChain>) -> Vec<u8> {
     let mut lines = String::new();
     if let Some(chain) = chain {
         if fields.contains(HandOffField::ClientCert) {
@@ -101,23 +95,21 @@ pub(crate) fn identity_lines(
         line(HandOffField::Thumbprint, "thumbprint", Some(identity.thumbprint.to_string()));
         line(HandOffField::Organisation, "organisation", subject.organization.as_deref().map(quoted));
     }
-    if fields.contains(HandOffField::Forwarded) {
-        let address = peer.ip().to_canonical();
-        let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
-        let _ = write!(
-            lines,
-            "x-forwarded-for: {address}\r\nx-forwarded-proto: https\r\nforwarded: for={node};proto=https;host=\""
-        );
-    }
     lines.into_bytes()
 }
 
-/// Ends the lines of [`identity_lines`] for a request to `authority`.
-pub(crate) fn end_forwarded(authority: &str, head: &mut Vec<u8>) {
-    head.extend_from_slice(authority.as_bytes());
-    head.extend_from_slice(b"\"\r\nx-forwarded-host: ");
-    head.extend_from_slice(authority.as_bytes());
-    head.extend_from_slice(b"\r\n");
+/// The field lines that say from where a request came, and for which authority: `Forwarded` (RFC 7239) and those before it.
+pub(crate) fn push_forwarded(peer: SocketAddr, authority: &str, head: &mut Vec<u8>) {
+    use std::io::Write as _;
+
+    let address = peer.ip().to_canonical();
+    let (before, behind) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+    // Writing to memory does not fail.
+    let _ = write!(
+        head,
+        "x-forwarded-for: {address}\r\nx-forwarded-proto: https\r\nx-forwarded-host: {authority}\r\n\
+         forwarded: for={before}{address}{behind};proto=https;host=\"{authority}\"\r\n"
+    );
 }
 
 /// A byte sequence (RFC 9651 3.3.5), as RFC 9440 2.1 has it.
