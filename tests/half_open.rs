@@ -68,7 +68,7 @@ fn host_the_crowds(gate: &Gate, client: &TlsClient, descriptors: usize) -> u64 {
     eventually("all are counted", || in_flight(gate) >= 1000.0);
     assert_eq!(client.get(address, "/").expect("a newcomer is served").status, 200);
     let process = gate.process();
-    let held_kib = process.pss_kib();
+    let held_kib = process.anonymous_kib();
     drop((half_open, idle));
     eventually("descriptors are free again", || {
         process.descriptor_count() <= descriptors + DESCRIPTORS_SLACK
@@ -86,12 +86,12 @@ fn crowds_come_and_go_without_a_trace() {
     let gate = Gate::start(PORTCULLIS, &site, &Configuration::default().limits(limits));
     let client = TlsClient::new(&site.bank).credential(&site.tpp(&[Role::PspAi]));
     assert_eq!(client.get(gate.address("tpp"), "/").expect("an answer").status, 200);
-    let (descriptors, before_kib) = (gate.process().descriptor_count(), gate.process().pss_kib());
+    let (descriptors, before_kib) = (gate.process().descriptor_count(), gate.process().anonymous_kib());
     // What is lost with each crowd would add up; what is only kept for the next one does not.
     for crowd in ["first", "second", "third"] {
         let held_kib = host_the_crowds(&gate, &client, descriptors);
         let taken_kib = held_kib.saturating_sub(before_kib) as f64;
-        let kept_kib = || gate.process().pss_kib().saturating_sub(before_kib) as f64;
+        let kept_kib = || gate.process().anonymous_kib().saturating_sub(before_kib) as f64;
         let what = format!(
             "memory is given back after the {crowd} crowd: {before_kib} KiB before, {held_kib} KiB held"
         );

@@ -53,15 +53,17 @@ impl ProcessView {
         self.descriptors().len()
     }
 
-    /// Proportional set size, in kibibytes.
+    /// Memory that is in no file, in kibibytes: what the process took for itself. Pages of its program are left out, of which
+    /// a process has the less the more others run the same.
     ///
     /// # Panics
     ///
     /// When the process is gone.
     #[must_use]
-    pub fn pss_kib(&self) -> u64 {
+    pub fn anonymous_kib(&self) -> u64 {
         let text = self.read("smaps_rollup");
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("the kernel tells the Pss");
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+        let line = line.expect("the kernel tells the anonymous part");
         line.trim_end_matches("kB").trim().parse().expect("a number of kB")
     }
 
