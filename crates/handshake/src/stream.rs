@@ -198,11 +198,13 @@ impl TlsStream {
                 ready!(self.poll_written(cx))?;
                 self.activity.output_taken();
             }
+            // Taken even where nothing follows, so that no buffer outlives its write.
+            let mut bytes = self.socket.take_written();
             if !self.tls.wants_write() {
                 self.activity.output_done();
                 return Poll::Ready(Ok(()));
             }
-            let mut bytes = Vec::new();
+            bytes.clear();
             self.tls.write_tls(&mut bytes)?;
             self.activity.output_queued();
             self.socket.write(bytes);
