@@ -48,6 +48,15 @@ fn refused_since(gate: &Gate, clients: &[WireClient; 2], alert: AlertDescription
     }
 }
 
+/// Waits until a client without a session is admitted again, and sees that its sessions of before resume.
+fn admitted_again(gate: &Gate, clients: &[WireClient; 2], what: &str) {
+    let address = gate.address("tpp");
+    for client in clients {
+        eventually(what, || client.offering(&[]).outcome(address) == FULL);
+        assert_eq!(client.outcome(address), RESUMED, "{client:?}: {what}");
+    }
+}
+
 /// A server of one answer at a time.
 struct Answers {
     backend: Backend,
@@ -173,10 +182,7 @@ fn unknown_since_a_restart_and_waited_for() {
         assert!(matches!(again, Outcome::Full(403) | Outcome::Resumed(403)), "{again:?}");
     }
     responder.turn_to(good(&tpp, &site));
-    for client in &clients {
-        eventually("the answer is there", || client.offering(&[]).outcome(address) == FULL);
-        assert_eq!(client.outcome(address), RESUMED, "{client:?}");
-    }
+    admitted_again(&gate, &clients, "the answer is there");
 }
 
 fn key_file(site: &Site) {
@@ -224,11 +230,8 @@ fn the_provider_was_withdrawn_from_its_list_since() {
     publish(12, "withdrawn");
     refused_since(&gate, &clients, AlertDescription::AccessDenied);
     publish(13, "granted");
-    for client in &clients {
-        let address = gate.address("tpp");
-        eventually("it is believed again", || client.offering(&[]).outcome(address) == FULL);
-        assert_eq!(client.outcome(address), RESUMED, "what was refreshed is not in a ticket");
-    }
+    // What was refreshed is not in a ticket.
+    admitted_again(&gate, &clients, "it is believed again");
 }
 
 #[test]
@@ -245,11 +248,7 @@ fn the_register_withdrew_its_authorisation_since() {
     put("2020-01-31");
     refused_since(&gate, &clients, AlertDescription::AccessDenied);
     put("");
-    for client in &clients {
-        let address = gate.address("tpp");
-        eventually("it is authorised again", || client.offering(&[]).outcome(address) == FULL);
-        assert_eq!(client.outcome(address), RESUMED);
-    }
+    admitted_again(&gate, &clients, "it is authorised again");
 }
 
 #[test]
@@ -267,11 +266,7 @@ fn a_rule_was_made_stricter_since() {
     refused_since(&gate, &clients, AlertDescription::AccessDenied);
     gate.rewrite(&lax.to_toml());
     gate.reload();
-    for client in &clients {
-        let address = gate.address("tpp");
-        eventually("the rule is lax again", || client.offering(&[]).outcome(address) == FULL);
-        assert_eq!(client.outcome(address), RESUMED);
-    }
+    admitted_again(&gate, &clients, "the rule is lax again");
 }
 
 #[test]

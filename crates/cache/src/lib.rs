@@ -80,11 +80,6 @@ impl<V> VerificationCache<V> {
     pub fn len(&self) -> (usize, usize) {
         (self.admitted.len(), self.refused.len())
     }
-
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len() == (0, 0)
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::{
     http::identity_lines,
     judge::{Judged, Standing, Status, is_unknown},
     plan::{HandOffFields, Limits},
-    shard::Shard,
+    shard::{Shard, unix_now},
     view::View,
 };
 
@@ -445,9 +445,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.shard.end_listening(&self.ear, self.judged.borrow().thumbprint());
     }
-}
-
-fn unix_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -347,7 +347,8 @@ impl Shard {
     }
 }
 
-fn unix_now() -> i64 {
+/// The present, in seconds of Unix time.
+pub(crate) fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
 //! What tells one trust domain from another, whatever is refreshed in it.
 
-use crate::{HostName, Lists, Mode, Profile, Purpose, Refusals, Rule, Severity, TrustDomain};
+use crate::{HostName, Rule, TrustDomain};
 use portcullis_identity::Thumbprint;
 
 /// A digest of what was configured of a trust domain: by which name it is reached, who is believed, and by which rules.
@@ -32,40 +32,18 @@ impl TrustDomain {
             HostName::Exact(name) => text.text(name),
             HostName::Wildcard(suffix) => text.text(&format!("*{suffix}")),
         });
-        text.number(match auth.mode {
-            Mode::Off => 0,
-            Mode::Optional => 1,
-            Mode::Required => 2,
-        });
-        text.text(match auth.rules.profile {
-            Profile::X509 => "x509",
-            Profile::Obie => "obie",
-            Profile::Psd2 => "psd2",
-        });
-        text.number(match auth.rules.purpose {
-            Purpose::Qwac => 0,
-            Purpose::Qsealc => 1,
-        });
+        text.number(auth.mode as u8);
+        text.text(auth.rules.profile.as_str());
+        text.number(auth.rules.purpose as u8);
         text.text(&format!("{:?}", auth.rules.extended_key_usage));
         text.list(&Rule::all().collect::<Vec<_>>(), |text, rule| {
-            text.number(match auth.rules.severities.of(*rule) {
-                Severity::Note => 0,
-                Severity::Warn => 1,
-                Severity::Deny => 2,
-            });
+            text.number(auth.rules.severities.of(*rule) as u8);
         });
-        text.number(match auth.refusals {
-            Refusals::Handshake => 0,
-            Refusals::Http => 1,
-        });
+        text.number(auth.refusals as u8);
         text.list(&auth.by_hand.iter().collect::<Vec<_>>(), |text, anchor| {
             text.bytes(anchor.thumbprint.as_bytes());
         });
-        text.number(match auth.lists {
-            Lists::Ignored => 0,
-            Lists::Observed => 1,
-            Lists::Enforced => 2,
-        });
+        text.number(auth.lists as u8);
         text.number(u8::from(auth.revocation.is_some()));
         text.number(match auth.register {
             None => 0,
@@ -110,7 +88,10 @@ mod tests {
     use portcullis_trust::EkuRule;
 
     use super::*;
-    use crate::{ClientAuth, ContentRule, RegisterRules, RevocationRules, Rules};
+    use crate::{
+        ClientAuth, ContentRule, Lists, Mode, Profile, Purpose, Refusals, RegisterRules, RevocationRules,
+        Rules, Severity,
+    };
 
     fn domain() -> TrustDomain {
         TrustDomain {

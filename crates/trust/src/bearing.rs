@@ -44,9 +44,7 @@ impl Anchors {
                 bearing.anchor(anchor);
             }
         }
-        let mut anchors = [0; 32];
-        anchors.copy_from_slice(bearing.digest.finish().as_ref());
-        Bearing { anchors, until: bearing.until }
+        Bearing { anchors: finish(bearing.digest), until: bearing.until }
     }
 }
 
@@ -89,8 +87,12 @@ pub(crate) fn digest_of(trust_anchor: &TrustAnchor<'_>, anchor: &Anchor) -> [u8;
     for listed in &anchor.services {
         (&listed.service, &listed.territory).hash(&mut hasher);
     }
+    finish(hasher.0)
+}
+
+fn finish(hashed: Context) -> [u8; 32] {
     let mut digest = [0; 32];
-    digest.copy_from_slice(hasher.0.finish().as_ref());
+    digest.copy_from_slice(hashed.finish().as_ref());
     digest
 }
 
