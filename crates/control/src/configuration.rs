@@ -12,6 +12,7 @@ mod entry;
 mod file;
 mod fixed;
 mod host_name;
+mod keys;
 mod limits;
 mod listener;
 mod log;
@@ -52,6 +53,7 @@ use self::{
 };
 pub(crate) use self::{fixed::Fixed, register::TABLE_BYTES_MAX};
 pub use self::{
+    keys::KeySettings,
     listener::CertificateExpiry,
     log::LogSettings,
     mistake::{Mistake, Mistakes},
@@ -71,6 +73,7 @@ const KEYS: &[&str] = &[
     "trust",
     "revocation",
     "register",
+    "keys",
     "resumption",
     "cache",
 ];
@@ -94,6 +97,8 @@ pub struct Configuration {
     pub revocation: Option<RevocationSettings>,
     /// Where the authorities' register comes from, if it is asked.
     pub register: Option<RegisterSettings>,
+    /// Where the keys of clients are kept, if they have any.
+    pub keys: Option<KeySettings>,
     /// Where the keys of tickets come from; those in the plan are read from there, or made just now.
     pub ticket_keys: TicketKeySource,
     /// What is allowed but probably not meant.
@@ -207,6 +212,8 @@ fn convert(
     report_overlaps(&listeners, admin_address, report);
     fixed.extend(log_fixed);
     fixed.extend(revocation.as_ref().and_then(revocation::fixed));
+    let keys = root.section("keys", keys::KEYS);
+    fixed.extend(keys.as_ref().and_then(keys::fixed));
     fixed.extend(fixed_addresses(&listeners, admin_address));
     let admin = match admin {
         Some(address) => Some(address?.value),
@@ -218,10 +225,11 @@ fn convert(
     let revocation = revocation.map(|section| revocation::read(&section, folder)).unzip();
     let register = root.section("register", register::KEYS);
     let register = register.and_then(|section| register::read(&section, folder)).unzip();
+    let keys = keys.map(|section| keys::read(&section, folder)).unzip();
     let resumption = root.section("resumption", resumption::KEYS);
     let resumption = resumption::read(resumption.as_ref(), folder, report);
     let cache = cache::read(root.section("cache", cache::KEYS).as_ref());
-    let sources = Sources { lists, revocation: revocation.1, register: register.1 };
+    let sources = Sources { lists, revocation: revocation.1, register: register.1, keys: keys.1 };
     let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
     let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
@@ -240,6 +248,10 @@ fn convert(
         Some(register) => Some(register?),
         None => None,
     };
+    let keys = match keys.0 {
+        Some(keys) => Some(keys?),
+        None => None,
+    };
     let (resumption, ticket_keys) = resumption?;
     let remembered = Remembered { resumption, cache };
     let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, remembered, &log);
@@ -252,6 +264,7 @@ fn convert(
         trust,
         revocation,
         register,
+        keys,
         ticket_keys,
         warnings: Vec::new(),
         fixed: fixed.into(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use portcullis_gateway::{Gateway, Published, plan::Plan, sightings};
+use portcullis_gateway::{Gateway, Published, SightingSinks, plan::Plan, sightings};
 use portcullis_telemetry::RecordSinks;
 use portcullis_trust::TrustStore;
 use tokio::{
@@ -21,6 +21,7 @@ use crate::{
     admin_listener::{AdminListener, Phase},
     configuration::Fixed,
     error::chain,
+    keys::{Audit, Keys},
     ledger::LedgerKeeper,
     logging::Log,
     memory::Memory,
@@ -85,6 +86,8 @@ struct ControlPlane {
     /// Who is asked about revocation, if anybody is.
     revocation: Option<Revocation>,
     register: RegisterTask,
+    /// Who keeps the keys of clients, if they have any.
+    keys: Option<Keys>,
     ticket_keys: TicketKeys,
     gateway: Gateway,
     writers: [RecordWriter; 2],
@@ -117,6 +120,7 @@ impl ControlPlane {
             trust,
             revocation,
             register,
+            keys,
             ticket_keys,
             ..
         } = configuration;
@@ -141,13 +145,19 @@ impl ControlPlane {
         let (audit, audit_writer) =
             RecordWriter::start(RecordKind::Audit, log_settings.audit_file.as_deref())?;
         let (ledger, plan) = (LedgerKeeper::new(), Arc::new(ArcSwap::from_pointee(plan)));
-        let (sink, sightings) = sightings();
-        let start = |settings| Revocation::start(settings, ledger.clone(), sightings);
+        let ((status, seen), (key_sink, sighted)) = (sightings(), sightings());
+        let start = |settings| Revocation::start(settings, ledger.clone(), seen);
         let revocation = revocation.map(start).transpose();
         let revocation = revocation.map_err(|error| ControlError::Revocation(error.into()))?;
         let register = RegisterTask::start(register, ledger.clone()).await;
+        let start = |settings| {
+            let audit = Audit { sink: audit.clone(), plan: Arc::clone(&plan) };
+            Keys::start(&settings, ledger.clone(), sighted, audit)
+        };
+        let keys = keys.map(start).transpose()?;
         let published = Published { plan: Arc::clone(&plan), ledger: Arc::clone(ledger.published()) };
-        let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sink))?;
+        let sinks = SightingSinks { status, keys: key_sink };
+        let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sinks))?;
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
         }
@@ -170,6 +180,7 @@ impl ControlPlane {
             retired: Vec::new(),
             revocation,
             register,
+            keys,
             ticket_keys,
             gateway,
             writers: [access_writer, audit_writer],
@@ -326,6 +337,9 @@ impl ControlPlane {
             revocation.configure(settings);
         }
         self.register.configure(configuration.register.take(), register);
+        if let (Some(keys), Some(settings)) = (&self.keys, &configuration.keys) {
+            keys.configure(settings);
+        }
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
@@ -377,7 +391,10 @@ impl ControlPlane {
     /// The writers, and who keeps answers, end once the last shard has let go of the queues and all is written.
     async fn finish_records(&self) {
         let deadline = Instant::now() + RECORDS_GRACE;
-        let is_kept = || self.revocation.as_ref().is_none_or(Revocation::is_finished);
+        let is_kept = || {
+            self.revocation.as_ref().is_none_or(Revocation::is_finished)
+                && self.keys.as_ref().is_none_or(Keys::is_finished)
+        };
         while !(self.writers.iter().all(RecordWriter::is_finished) && is_kept()) && Instant::now() < deadline
         {
             sleep(DRAIN_POLL).await;

@@ -53,6 +53,9 @@ pub enum ControlError {
     /// Nobody can be asked about revocation.
     #[error("revocation")]
     Revocation(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Keys cannot be kept.
+    #[error("keys")]
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A register cannot be read.
     #[error("the register")]
     Register(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -9,6 +9,7 @@ mod control_plane;
 mod error;
 mod fetch;
 mod key_file;
+mod keys;
 mod ledger;
 mod logging;
 mod memory;
@@ -24,7 +25,7 @@ mod trusted_lists;
 
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
-    CertificateExpiry, Configuration, CrlSource, ListSource, LogSettings, Mistake, Mistakes,
+    CertificateExpiry, Configuration, CrlSource, KeySettings, ListSource, LogSettings, Mistake, Mistakes,
     RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TicketKeySource, TrustSettings,
 };
 pub use control_plane::run;

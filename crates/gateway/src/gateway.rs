@@ -25,7 +25,7 @@ use crate::{
     live::LiveConnections,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
     shard::{self, Census, IoBackend, ShardError, ShardStart},
-    sighting::SightingSink,
+    sighting::SightingSinks,
 };
 
 /// Why the data plane did not start.
@@ -98,7 +98,7 @@ impl Gateway {
     pub fn start(
         runtime: &RuntimePlan,
         published: &Published,
-        (records, sightings): (&RecordSinks, &SightingSink),
+        (records, sightings): (&RecordSinks, &SightingSinks),
     ) -> Result<Self, StartError> {
         let io = choose(runtime.io)?;
         let (addresses, sockets) = bind_all(&published.plan.load().listeners, runtime.shards.get())?;

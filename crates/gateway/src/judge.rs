@@ -9,11 +9,12 @@ use std::{
 
 use portcullis_handshake::{ClientJudge, HandshakeFailure, Handshaken, Passage, PeerChain, TicketEvent};
 use portcullis_identity::{Identity, TbsCertificate, Thumbprint};
+use portcullis_keys::{IdentityDigest, KeyIdentity};
 use portcullis_policy::{
-    Assessment, ContentRule, Denial, DomainId, Evidence, Ledger, Permit, Refusals, Registration,
+    Assessment, ContentRule, Denial, DomainId, Evidence, KeyCheck, Ledger, Permit, Refusals, Registration,
     RevocationCheck, Rule, TrustDomain, Verdict, decide,
 };
-use portcullis_telemetry::{AuditRecord, HandshakeKind, Refused, now_unix_s};
+use portcullis_telemetry::{AuditRecord, HandshakeKind, Refused, VerdictRecord, now_unix_s};
 use portcullis_trust::{Anchors, PathError, TrustedPath};
 use rustls::CertificateError;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
@@ -43,6 +44,8 @@ pub(crate) struct Judged {
     pub(crate) holds_until: Cell<i64>,
     /// What was known of the client's status.
     pub(crate) status: Status,
+    /// Whose key it has; `None` where keys are not asked for, and for a certificate that does not say.
+    pub(crate) key_identity: Option<KeyIdentity>,
     /// Why trusted lists or a register that are only observed would refuse the client, who is admitted.
     pub(crate) would_be_refused: Option<Observed>,
     /// What was judged, to be judged again when the rules change; `None` for a client that presented nothing.
@@ -81,7 +84,7 @@ impl Standing {
             (None, Self::Refused { denial, .. }) => vec![denial.code()],
             (None, Self::Admitted(_)) => Vec::new(),
         };
-        AuditRecord {
+        AuditRecord::Verdict(VerdictRecord {
             time_unix_s: now_unix_s(),
             listener: Arc::clone(listener),
             domain: domain.to_owned(),
@@ -95,7 +98,7 @@ impl Standing {
                 Self::Refused { .. } => "refuse",
             },
             codes,
-        }
+        })
     }
 
     /// Who this is, for the log of refusals.
@@ -123,21 +126,29 @@ impl Standing {
 pub(crate) struct Status {
     pub(crate) revocation: RevocationCheck,
     pub(crate) registration: Registration,
+    pub(crate) key: KeyCheck,
+}
+
+/// Of whom a ledger is asked.
+#[derive(Debug, Clone, Copy)]
+struct Holder<'a> {
+    identity: &'a Identity,
+    key_identity: Option<IdentityDigest>,
 }
 
 impl Status {
     /// What `ledger` says under the rules of `domain`. Nobody looks for who has no trusted path.
-    pub(crate) fn look_up(
-        domain: &TrustDomain,
-        ledger: &Ledger,
-        identity: &Identity,
-        path: &TrustedPath,
-        now: i64,
-    ) -> Self {
-        let (revocation, register) = (&domain.client_auth.revocation, &domain.client_auth.register);
-        let revocation = revocation.as_ref().map(|rules| rules.check(ledger, identity, path, now));
-        let registration = register.as_ref().map(|rules| rules.check(ledger, identity, now));
-        Self { revocation: revocation.unwrap_or_default(), registration: registration.unwrap_or_default() }
+    fn look_up(domain: &TrustDomain, ledger: &Ledger, of: Holder<'_>, path: &TrustedPath, now: i64) -> Self {
+        let Holder { identity, key_identity } = of;
+        let auth = &domain.client_auth;
+        let revocation = auth.revocation.as_ref().map(|rules| rules.check(ledger, identity, path, now));
+        let registration = auth.register.as_ref().map(|rules| rules.check(ledger, identity, now));
+        let key = auth.keys.map(|rules| rules.check(ledger, key_identity));
+        Self {
+            revocation: revocation.unwrap_or_default(),
+            registration: registration.unwrap_or_default(),
+            key: key.unwrap_or_default(),
+        }
     }
 
     /// Until when it stands, in seconds since the epoch, unless there is news.
@@ -147,7 +158,9 @@ impl Status {
 
     /// Whether the same follows from both, but for how long.
     pub(crate) fn is_like(self, other: Self) -> bool {
-        self.revocation.is_like(other.revocation) && self.registration.is_like(other.registration)
+        self.revocation.is_like(other.revocation)
+            && self.registration.is_like(other.registration)
+            && self.key == other.key
     }
 }
 
@@ -158,7 +171,12 @@ impl Judged {
             standing: Standing::Admitted(permit),
             valid_until: i64::MAX,
             holds_until: Cell::new(i64::MAX),
-            status: Status { revocation: RevocationCheck::NotAsked, registration: Registration::NotAsked },
+            status: Status {
+                revocation: RevocationCheck::NotAsked,
+                registration: Registration::NotAsked,
+                key: KeyCheck::NotAsked,
+            },
+            key_identity: None,
             would_be_refused: None,
             chain: None,
             identity_lines: RefCell::new(Vec::new()),
@@ -176,7 +194,9 @@ impl Judged {
         assessment
             .and_then(|assessment| {
                 let path = assessment.path.as_ref()?.as_ref().ok()?;
-                Some(Status::look_up(domain, ledger, &assessment.identity, path, now))
+                let key_identity = self.key_identity.as_ref().map(KeyIdentity::digest);
+                let of = Holder { identity: &assessment.identity, key_identity };
+                Some(Status::look_up(domain, ledger, of, path, now))
             })
             .unwrap_or_default()
     }
@@ -191,8 +211,15 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
     let path = path_under(anchors);
     let valid_until = path.as_ref().map_or(i64::MAX, TrustedPath::not_after);
     let (identity, now) = (Identity::from_der(&chain.leaf), i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let key_identity = match (&identity, domain.client_auth.keys) {
+        (Ok(identity), Some(keys)) => keys.identity_of(rules.profile, identity),
+        _ => None,
+    };
     let status = match (&identity, &path) {
-        (Ok(identity), Ok(path)) => Status::look_up(domain, ledger, identity, path, now),
+        (Ok(identity), Ok(path)) => {
+            let of = Holder { identity, key_identity: key_identity.as_ref().map(KeyIdentity::digest) };
+            Status::look_up(domain, ledger, of, path, now)
+        }
         _ => Status::default(),
     };
     let evidence = Evidence {
@@ -200,6 +227,7 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
         revocation: status.revocation,
         registration: status.registration,
         is_register_enforced: domain.client_auth.register.is_none_or(|register| register.is_enforced),
+        key: status.key,
         now,
     };
     let standing = match decide(rules, identity, evidence) {
@@ -216,6 +244,7 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
         valid_until,
         holds_until,
         status,
+        key_identity,
         would_be_refused,
         chain: Some(chain),
         identity_lines: RefCell::default(),
@@ -331,6 +360,8 @@ fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
     match denial {
         Denial::Path(_) | Denial::Unreadable(_) => true,
         denial if auth.waits_for_status() && is_unknown(denial) => false,
+        // There is nothing wrong with the certificate, and no alert says what is to be done.
+        Denial::Rule { finding, .. } if finding.rule.is_about_enrolment() => false,
         _ => auth.refusals == Refusals::Handshake,
     }
 }

@@ -23,4 +23,4 @@ pub use gateway::{Gateway, Published, StartError, check_certificate};
 pub use heartbeat::{HEARTBEAT_AGE_MAX, Heartbeats};
 pub use portcullis_handshake::{KeyRing, KeyRingError, TicketSecret};
 pub use shard::IoBackend;
-pub use sighting::{Sighting, SightingSink, sightings};
+pub use sighting::{Sighting, SightingSink, SightingSinks, sightings};

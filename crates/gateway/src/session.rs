@@ -13,7 +13,8 @@ use std::{
 use portcullis_handshake::Activity;
 use portcullis_http1::HeadLimits;
 use portcullis_identity::Thumbprint;
-use portcullis_policy::{DomainId, Generation, Grant, TrustDomain, admit_anonymous};
+use portcullis_keys::{KeyEntry, KeyIdentity};
+use portcullis_policy::{DomainId, Generation, Grant, KeyCheck, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 use slab::Slab;
 
@@ -91,6 +92,8 @@ pub(crate) struct Session {
     ending: Cell<Option<(Closed, Instant)>>,
     basis: RefCell<Basis>,
     judged: RefCell<Rc<Judged>>,
+    /// Its key, if it has one.
+    key: RefCell<Option<Arc<KeyEntry>>>,
     /// What was known of the client's status.
     status: Cell<Status>,
     /// The turn of the ledger that it is from; `None` before the first look of the session itself.
@@ -158,7 +161,7 @@ impl Session {
             Some(judged) => judged,
             None => Rc::new(Judged::anonymous(admit_anonymous(rules)?)),
         };
-        Some(Rc::new(Self {
+        let session = Rc::new(Self {
             ear: shard.begin_listening(judged.thumbprint()),
             ending: Cell::default(),
             shard,
@@ -167,10 +170,13 @@ impl Session {
             activity,
             basis: RefCell::new(Basis { view, domain, since }),
             status: Cell::new(judged.status),
+            key: RefCell::default(),
             judged: RefCell::new(judged),
             turn: Cell::default(),
             in_flight: RefCell::default(),
-        }))
+        });
+        session.take_up_key();
+        Some(session)
     }
 
     /// How the client stands at present.
@@ -357,11 +363,39 @@ impl Session {
         ear.leave(&self.shard.ledger_bell);
     }
 
-    /// Where nothing but that is wrong: looks whether more is known of the client's status than when it was judged. A refusal stands
-    /// as it is then, and is told.
+    /// Where nothing but that is wrong: looks whether more is known of the client's status than when it was judged, and whether its key
+    /// was made since. A refusal stands as it is then, and is told.
     pub(crate) fn look_for_status(&self) {
-        if self.is_status_unknown() {
+        if self.is_status_unknown() || self.has_key_since() {
             let _ = self.look_again();
+        }
+    }
+
+    /// Whether a client that had no key when it was judged has one by now. Nobody is woken for that: it comes with the next request.
+    fn has_key_since(&self) -> bool {
+        matches!(self.status.get().key, KeyCheck::NotEnrolled { .. }) && self.known_key().is_some()
+    }
+
+    /// The key of the client, as the ledger has it.
+    fn known_key(&self) -> Option<Arc<KeyEntry>> {
+        let judged = self.judged.borrow();
+        let identity = judged.key_identity.as_ref().map(KeyIdentity::digest)?;
+        self.shard.with_ledger(|ledger| ledger.keys.get(&identity).cloned())
+    }
+
+    /// Takes the client's key up as it is now.
+    fn take_up_key(&self) {
+        self.key.replace(self.known_key());
+        self.note_presence();
+    }
+
+    /// Notes that the client is there.
+    pub(crate) fn note_presence(&self) {
+        let key = self.key.borrow();
+        let Some(key) = &*key else { return };
+        let thumbprint = self.judged.borrow().thumbprint();
+        if let Some(certificate) = thumbprint.and_then(|thumbprint| key.certificate(&thumbprint)) {
+            certificate.seen(self.shard.unix_now());
         }
     }
 
@@ -375,6 +409,8 @@ impl Session {
         };
         if status.is_like(self.status.get()) {
             self.status.set(status);
+            // It may have another policy, or other tags.
+            self.take_up_key();
             return Ok(());
         }
         self.judge_again(&basis.view, basis.domain)
@@ -405,6 +441,7 @@ impl Session {
         };
         self.status.set(judged.status);
         self.judged.replace(judged);
+        self.take_up_key();
         refused
     }
 

@@ -14,9 +14,11 @@ use std::{
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use portcullis_handshake::{ConfigError, PeerChain};
-use portcullis_identity::Thumbprint;
+use portcullis_identity::{Thumbprint, distinguished_name};
+use portcullis_keys::{KeyIdentity, Sighted};
 use portcullis_policy::{
-    Concerned, ContentRule, Denial, DomainId, Ledger, Registration, RevocationCheck, Severity, TrustDomain,
+    Assessment, Concerned, ContentRule, Denial, DomainId, Enrolment, Ledger, Registration, RevocationCheck,
+    Severity, TrustDomain,
 };
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
@@ -32,7 +34,7 @@ use crate::{
     listener,
     live::{LiveConnections, Place},
     plan::Plan,
-    sighting::{Sighting, SightingSink},
+    sighting::{Sighting, SightingSinks},
     slots::Slots,
     verification::{Verifications, Verified},
     view::View,
@@ -87,7 +89,7 @@ pub(crate) struct ShardStart {
     /// Bound, listening, in the order of the plan.
     pub(crate) sockets: Vec<TcpListener>,
     pub(crate) records: RecordSinks,
-    pub(crate) sightings: SightingSink,
+    pub(crate) sightings: SightingSinks,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
     pub(crate) live: Arc<LiveConnections>,
@@ -129,10 +131,12 @@ pub(crate) struct Shard {
     pub(crate) metrics: ShardMetrics,
     /// The present time, at most [`HOUSEKEEPING`] and the loop lag old.
     pub(crate) clock: Rc<Cell<Instant>>,
+    /// The same in seconds of Unix time.
+    unix_clock: Cell<i64>,
     view: RefCell<Rc<View>>,
     ledger: RefCell<Arc<Ledger>>,
     verifications: Verifications,
-    sightings: SightingSink,
+    sightings: SightingSinks,
     refusals: RefCell<RefusalLog>,
     /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
     /// records end when the last sinks are gone.
@@ -162,6 +166,11 @@ pub(crate) struct ShardListener {
 impl Shard {
     pub(crate) fn now(&self) -> Instant {
         self.clock.get()
+    }
+
+    /// The present in seconds of Unix time, as old as [`now`](Self::now) may be.
+    pub(crate) fn unix_now(&self) -> i64 {
+        self.unix_clock.get()
     }
 
     pub(crate) fn view(&self) -> Rc<View> {
@@ -270,6 +279,22 @@ impl Shard {
             self.audit(standing.audit(&listener.name, &domain.name, peer));
         }
         self.report_sighting(domain, judged);
+        self.report_to_keys(domain, judged);
+    }
+
+    /// Tells of a certificate that its key does not have yet, or whose identity has no key. Nobody is told of a certificate that is
+    /// refused for anything but its key.
+    fn report_to_keys(&self, domain: &TrustDomain, judged: &Judged) {
+        let (Some(rules), Some(identity)) = (domain.client_auth.keys, &judged.key_identity) else { return };
+        let is_enrolable = |assessment: &&Assessment| assessment.is_enrolable();
+        let Some(assessment) = judged.standing.assessment().filter(is_enrolable) else { return };
+        let is_wanted = self.with_ledger(|ledger| match ledger.keys.get(&identity.digest()) {
+            Some(key) => key.certificate(&assessment.identity.thumbprint).is_none(),
+            None => rules.enrolment != Enrolment::Closed && !ledger.keys.is_full(),
+        });
+        if is_wanted && !self.sightings.keys.put(sighted(identity.clone(), assessment, rules.enrolment)) {
+            self.metrics.key_sightings_dropped.increment(1);
+        }
     }
 
     /// Tells of a certificate whose status should be known and is not, or is about to be forgotten. Its key is proved and its
@@ -289,7 +314,7 @@ impl Shard {
         }
         let Some(chain) = &judged.chain else { return };
         let sighting = Sighting { leaf: chain.leaf.clone(), issuer: path.issuer().clone() };
-        if !self.sightings.put(sighting) {
+        if !self.sightings.status.put(sighting) {
             self.metrics.sightings_dropped.increment(1);
         }
     }
@@ -344,6 +369,26 @@ impl Shard {
             // The control plane checks what it publishes, so this is a fault of ours: keep serving what works.
             Err(error) => tracing::error!(shard = number, %error, "a published plan cannot be taken up"),
         }
+    }
+}
+
+/// A certificate as whoever keeps keys is told of it.
+fn sighted(identity: KeyIdentity, assessment: &Assessment, enrolment: Enrolment) -> Sighted {
+    let certificate = &assessment.identity;
+    let listing = assessment.path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
+    let issuer = match listing {
+        Some(listing) => listing.provider.clone(),
+        None => distinguished_name(&certificate.issuer).unwrap_or_default(),
+    };
+    let subject = &certificate.subject;
+    Sighted {
+        identity,
+        thumbprint: certificate.thumbprint,
+        spki_sha256: certificate.spki_sha256,
+        validity: (certificate.validity.not_before, certificate.validity.not_after),
+        holder: subject.organization.clone().or_else(|| subject.common_name.clone()),
+        issuer: issuer.into(),
+        needs_approval: enrolment == Enrolment::Approve,
     }
 }
 
@@ -411,6 +456,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         listeners: listeners.collect(),
         metrics: ShardMetrics::register(start.number),
         clock: Rc::new(Cell::new(Instant::now())),
+        unix_clock: Cell::new(unix_now()),
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
         ledger: RefCell::new(start.published.ledger.load_full()),
         verifications: Verifications::new(plan.cache),
@@ -458,6 +504,7 @@ async fn keep_house(
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
         shard.clock.set(now);
+        shard.unix_clock.set(unix_now());
         pulse.beat(now);
         census.count(shard.connections() + shard.busy.get());
         let (admitted, refused) = shard.verifications.len();

@@ -1,6 +1,7 @@
 //! A certificate with everything that was found out about it.
 
 use portcullis_identity::{Identity, Roles};
+use portcullis_keys::KeyId;
 use portcullis_trust::{KnownStatus, Listing, PathError, TrustedPath};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::finding::Finding;
 use crate::severity::Severity;
 use crate::time::rfc3339;
-use crate::{Registration, RevocationCheck, Rules};
+use crate::{KeyCheck, Registration, RevocationCheck, Rules};
 
 /// What a certificate says, which rules it breaks, and whether it may pass: what `portcullis inspect` prints, what a
 /// refused client is told, and what a route may answer. The JSON is public interface; `docs/inspect.schema.json`
@@ -20,7 +21,8 @@ pub struct Assessment {
     pub identity: Identity,
     /// The rules that it breaks; those that deny come first, then those that warn, each in the order of the rules.
     pub findings: Vec<Finding>,
-    /// The roles that its holder may use: those of the certificate, less what the authority's register does not grant.
+    /// The roles that its holder may use: those of the certificate, less what the authority's register or the holder's key does not
+    /// grant.
     pub roles: Roles,
     /// The path to a trust anchor, or why there is none; `None` if no anchors were asked about.
     pub path: Option<Result<TrustedPath, PathError>>,
@@ -28,6 +30,8 @@ pub struct Assessment {
     pub revocation: RevocationCheck,
     /// What the authority's register says of its holder.
     pub registration: Registration,
+    /// What is known of the holder's key.
+    pub key: KeyCheck,
 }
 
 impl Assessment {
@@ -39,6 +43,12 @@ impl Assessment {
     /// The findings that refuse it.
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Deny)
+    }
+
+    /// Whether its path and its certificate pass, whatever is said of its holder's key: who comes like that is known by a key, or is
+    /// to be.
+    pub fn is_enrolable(&self) -> bool {
+        matches!(self.path, Some(Ok(_))) && self.denials().all(|finding| finding.rule.is_about_enrolment())
     }
 
     /// What would refuse it under `rules` if what the register says decided, and does not as it is only observed.
@@ -66,14 +76,16 @@ impl Serialize for Assessment {
             path: Option<PathJson<'a>>,
             revocation: Option<RevocationJson>,
             registration: Option<RegistrationJson>,
+            enrolment: Option<EnrolmentJson>,
             verdict: &'static str,
         }
         let verdict = if self.is_admitted() { "admit" } else { "refuse" };
         let path = self.path.as_ref().map(PathJson);
         let revocation = RevocationJson::of(self.revocation);
         let registration = RegistrationJson::of(self.registration);
-        Json { identity: &self.identity, findings: &self.findings, path, revocation, registration, verdict }
-            .serialize(serializer)
+        let (identity, findings) = (&self.identity, &self.findings[..]);
+        let enrolment = EnrolmentJson::of(self.key);
+        Json { identity, findings, path, revocation, registration, enrolment, verdict }.serialize(serializer)
     }
 }
 
@@ -173,13 +185,35 @@ impl RegistrationJson {
     }
 }
 
+/// The JSON of the holder's key; nothing if nobody asked.
+#[derive(Serialize)]
+struct EnrolmentJson {
+    status: &'static str,
+    /// What the key is called.
+    id: Option<KeyId>,
+    /// The roles that it gives at most.
+    roles: Option<Roles>,
+}
+
+impl EnrolmentJson {
+    fn of(check: KeyCheck) -> Option<Self> {
+        let json = |status| Self { status, id: None, roles: None };
+        Some(match check {
+            KeyCheck::NotAsked => return None,
+            KeyCheck::NoIdentity => json("no-identity"),
+            KeyCheck::NotEnrolled { .. } => json("not-enrolled"),
+            KeyCheck::Enrolled { id, state, roles } => Self { status: state.as_str(), id: Some(id), roles },
+        })
+    }
+}
+
 /// What stands in place of an assessment where no certificate was presented: the same fields, null, and admitted.
 #[derive(Debug, Clone, Copy)]
 pub struct Anonymous;
 
 impl Anonymous {
     /// The fields of an assessment that are null.
-    const NULL: [&str; 21] = [
+    const NULL: [&str; 22] = [
         "thumbprint_sha256",
         "spki_sha256",
         "serial_number",
@@ -201,6 +235,7 @@ impl Anonymous {
         "path",
         "revocation",
         "registration",
+        "enrolment",
     ];
 }
 

@@ -150,6 +150,16 @@ pub enum ContentRule {
     PassportMissing,
     /// The holder has a passport for the country, in every role that it is authorised for.
     PassportRole,
+    /// The certificate has what keys are made from here.
+    EnrolmentIdentity,
+    /// The holder has a key, where only those with one pass.
+    EnrolmentClosed,
+    /// There is room for the holder's key.
+    EnrolmentFull,
+    /// An operator has approved the holder's key.
+    EnrolmentPending,
+    /// The holder's key is not suspended.
+    EnrolmentSuspended,
 }
 
 /// What is known of a rule.
@@ -170,7 +180,7 @@ pub(crate) struct Row {
 
 impl ContentRule {
     /// Every rule in order of declaration.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 76] = [
         Self::CertificateAuthority,
         Self::Expired,
         Self::NotYetValid,
@@ -242,6 +252,11 @@ impl ContentRule {
         Self::RegisterRole,
         Self::PassportMissing,
         Self::PassportRole,
+        Self::EnrolmentIdentity,
+        Self::EnrolmentClosed,
+        Self::EnrolmentFull,
+        Self::EnrolmentPending,
+        Self::EnrolmentSuspended,
     ];
 
     pub(crate) const fn row(self) -> Row {
@@ -813,6 +828,46 @@ impl ContentRule {
                 rule: "The holder has a passport for the country, in every role that it is authorised for.",
                 reason: "The role without a passport is not given.",
                 hint: "Ask your authority to notify the services that you give in this country.",
+            },
+            Self::EnrolmentIdentity => Row {
+                code: "enrolment.no-identity",
+                clause: None,
+                severities: [Deny, Deny, Deny],
+                rule: "The certificate has what keys are made from here.",
+                reason: "Whoever cannot be known again escapes what is decided about it.",
+                hint: "Ask the issuer for a certificate with an organizationIdentifier, or whatever the bank knows its clients by.",
+            },
+            Self::EnrolmentClosed => Row {
+                code: "enrolment.closed",
+                clause: None,
+                severities: [Deny, Deny, Deny],
+                rule: "The holder has a key, where only those with one pass.",
+                reason: "The operator takes nobody in by this way.",
+                hint: "Ask the operator to enrol you.",
+            },
+            Self::EnrolmentFull => Row {
+                code: "enrolment.full",
+                clause: None,
+                severities: [Deny, Deny, Deny],
+                rule: "There is room for the holder's key.",
+                reason: "What is decided about holders can only be kept of so many.",
+                hint: "Ask the operator, whose bound on keys is reached.",
+            },
+            Self::EnrolmentPending => Row {
+                code: "enrolment.pending",
+                clause: None,
+                severities: [Deny, Deny, Deny],
+                rule: "An operator has approved the holder's key.",
+                reason: "The operator wants to see who comes before it lets them in.",
+                hint: "Wait until the operator has approved you, or ask.",
+            },
+            Self::EnrolmentSuspended => Row {
+                code: "enrolment.suspended",
+                clause: None,
+                severities: [Deny, Deny, Deny],
+                rule: "The holder's key is not suspended.",
+                reason: "The operator has closed the door on this holder, whatever certificate it brings.",
+                hint: "Ask the operator why.",
             },
         }
     }

@@ -6,7 +6,7 @@ use portcullis_trust::{Anchors, EkuRule};
 
 use crate::rule::Rule;
 use crate::verdict::Rules;
-use crate::{RegisterRules, RevocationRules};
+use crate::{Enrolment, KeyRules, RegisterRules, RevocationRules};
 
 /// Whether a client certificate is asked for. Ordered from lax to strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,8 @@ pub struct ClientAuth {
     pub revocation: Option<RevocationRules>,
     /// How the authority's register is asked; `None` where it is not.
     pub register: Option<RegisterRules>,
+    /// How its clients have keys; `None` where they have none.
+    pub keys: Option<KeyRules>,
 }
 
 /// What trusted lists are for in a trust domain.
@@ -104,7 +106,7 @@ impl PartialEq for ClientAuth {
         };
         (self.mode, self.rules, self.refusals, self.lists)
             == (other.mode, other.rules, other.refusals, other.lists)
-            && (&self.revocation, self.register) == (&other.revocation, other.register)
+            && (&self.revocation, self.register, self.keys) == (&other.revocation, other.register, other.keys)
             && are_same(&self.anchors, &other.anchors)
             && are_observed_same
     }
@@ -124,6 +126,7 @@ impl ClientAuth {
             observed: None,
             revocation: None,
             register: None,
+            keys: None,
         }
     }
 
@@ -148,7 +151,7 @@ impl ClientAuth {
     }
 
     /// Whether this asks less of a client than `other` does in any respect that can be ordered: mode, profile,
-    /// extended key usage, revocation, register, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
+    /// extended key usage, revocation, register, keys, and the rules that deny. Which anchors are believed is a matter of kind, not of degree.
     pub fn is_laxer_than(&self, other: &Self) -> bool {
         let usage = |rules: &Rules| match rules.extended_key_usage {
             EkuRule::ClientAuth => 2,
@@ -160,8 +163,12 @@ impl ClientAuth {
             _ if other.mode == Mode::Off => false,
             _ => {
                 let is_decided = |auth: &Self| auth.register.is_some_and(|register| register.is_enforced);
+                // Without keys everybody passes, as where they are made for whoever comes.
+                let enrolment = |auth: &Self| auth.keys.map_or(Enrolment::Auto, |keys| keys.enrolment);
                 let does_not_ask = self.revocation.is_none() && other.revocation.is_some()
-                    || !is_decided(self) && is_decided(other);
+                    || !is_decided(self) && is_decided(other)
+                    || self.keys.is_none() && other.keys.is_some()
+                    || enrolment(self) < enrolment(other);
                 let (own, other) = (&self.rules, &other.rules);
                 own.profile < other.profile
                     || does_not_ask

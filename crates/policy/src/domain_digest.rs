@@ -5,8 +5,9 @@ use portcullis_identity::Thumbprint;
 
 /// A digest of what was configured of a trust domain: by which name it is reached, who is believed, and by which rules.
 ///
-/// What is looked up or refreshed is not in it: trusted lists, what is known of revocation, the register. Nor is how the latter two are
-/// asked (who is exempt, for which country), but for whether they decide: whoever remembers a verdict must look up what they say. Two nodes with one
+/// What is looked up or refreshed is not in it: trusted lists, what is known of revocation, the register, keys. Nor is how the latter
+/// are asked (who is exempt, for which country, who is enrolled), but for whether they decide, and what of a certificate is the identity of a
+/// key: whoever remembers a verdict must look up what they say. Two nodes with one
 /// configuration have the same digest, whenever they last fetched a list; a domain whose rules were changed has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DomainDigest([u8; 32]);
@@ -19,7 +20,7 @@ impl DomainDigest {
 }
 
 /// Sets these digests apart from those of other programs and of other versions of what follows.
-const CONTEXT: &str = "portcullis trust domain 1";
+const CONTEXT: &str = "portcullis trust domain 2";
 
 impl TrustDomain {
     /// Its digest.
@@ -50,6 +51,7 @@ impl TrustDomain {
             Some(register) if !register.is_enforced => 1,
             Some(_) => 2,
         });
+        text.number(auth.keys.map_or(0, |keys| 1 + keys.source as u8));
         DomainDigest(*Thumbprint::of(&text.0).as_bytes())
     }
 }

@@ -1,5 +1,6 @@
 //! Holds a certificate against the rules.
 
+mod enrolment;
 mod organization;
 mod psd2;
 mod qualification;
@@ -40,9 +41,10 @@ pub fn examine(rules: &Rules, mut identity: Identity, evidence: Evidence) -> Ass
         Profile::Obie | Profile::Psd2 => evidence.registration,
     };
     let roles = registration::examine(&identity, registration, &mut report);
+    let roles = enrolment::examine(roles, evidence.key, &mut report);
     revocation::examine_unknown(evidence.revocation, &mut report);
-    let Evidence { path, revocation, .. } = evidence;
-    Assessment { identity, findings: report.into_findings(), roles, path, revocation, registration }
+    let Evidence { path, revocation, key, .. } = evidence;
+    Assessment { identity, findings: report.into_findings(), roles, path, revocation, registration, key }
 }
 
 /// Where rules tell what they found.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_keys::KeyBook;
 use portcullis_trust::{Register, StatusBook};
 
 use crate::News;
@@ -14,6 +15,8 @@ pub struct Ledger {
     pub status: StatusBook,
     /// The authorities' register, if one was read.
     pub register: Option<KnownRegister>,
+    /// The keys of those who come.
+    pub keys: KeyBook,
     /// What is new in it.
     pub news: News,
 }

@@ -86,6 +86,21 @@ impl Rule {
         )
     }
 
+    /// Whether it is about the key of the holder.
+    pub const fn is_about_enrolment(self) -> bool {
+        use ContentRule as Content;
+        matches!(
+            self,
+            Self::Content(
+                Content::EnrolmentIdentity
+                    | Content::EnrolmentClosed
+                    | Content::EnrolmentFull
+                    | Content::EnrolmentPending
+                    | Content::EnrolmentSuspended
+            )
+        )
+    }
+
     /// The place of the rule in a table of all.
     pub(crate) const fn index(self) -> usize {
         match self {

@@ -4,8 +4,8 @@ use portcullis_identity::{Identity, IdentityError, Roles};
 use portcullis_trust::{EkuRule, PathError, TrustedPath};
 
 use crate::{
-    Assessment, ContentRule, Denial, Mode, Profile, Purpose, Registration, RevocationCheck, Route, Rule,
-    Severities, Severity, TrustDomain, examine,
+    Assessment, ContentRule, Denial, KeyCheck, Mode, Profile, Purpose, Registration, RevocationCheck, Route,
+    Rule, Severities, Severity, TrustDomain, examine,
 };
 
 /// What was decided about a peer.
@@ -112,6 +112,8 @@ pub struct Evidence {
     pub registration: Registration,
     /// Whether that decides; otherwise it is only told.
     pub is_register_enforced: bool,
+    /// What is known of the holder's key.
+    pub key: KeyCheck,
     /// The present, in seconds of Unix time.
     pub now: i64,
 }
@@ -124,6 +126,7 @@ impl Evidence {
             revocation: RevocationCheck::NotAsked,
             registration: Registration::NotAsked,
             is_register_enforced: true,
+            key: KeyCheck::NotAsked,
             now,
         }
     }
@@ -191,6 +194,11 @@ const fn is_about_qualified(rule: ContentRule) -> bool {
             | Rule::RevocationSourceMissing
             | Rule::Revoked
             | Rule::RevocationUnknown
+            | Rule::EnrolmentIdentity
+            | Rule::EnrolmentClosed
+            | Rule::EnrolmentFull
+            | Rule::EnrolmentPending
+            | Rule::EnrolmentSuspended
     )
 }
 

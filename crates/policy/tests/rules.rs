@@ -8,9 +8,10 @@ mod test_der;
 use std::collections::BTreeSet;
 
 use portcullis_identity::{FindingCode, Identity, Role, Roles};
+use portcullis_keys::{KeyId, KeyState};
 use portcullis_policy::{
-    Anonymous, Assessment, ContentRule, Denial, Evidence, Profile, Purpose, Registration, RevocationCheck,
-    Rule, Rules, Severity, Verdict, decide, examine,
+    Anonymous, Assessment, ContentRule, Denial, Enrolment, Evidence, KeyCheck, KeyRules, KeySource, Profile,
+    Purpose, Registration, RevocationCheck, Rule, Rules, Severity, Verdict, decide, examine,
 };
 use portcullis_trust::EkuRule;
 use portcullis_trust::{KnownStatus, Revocation, RevocationReason};
@@ -369,10 +370,10 @@ fn a_broken_property_has_its_findings_and_no_others() {
 #[test]
 fn no_rule_is_without_a_case() {
     let told: BTreeSet<_> = all_cases().iter().flat_map(|(.., codes)| codes.iter().copied()).collect();
-    // Those for seals, of revocation and of the register have tests of their own below.
+    // Those for seals, of revocation, of the register and of keys have tests of their own below.
     let apart = [ContentRule::QcTypeWeb, ContentRule::Revoked, ContentRule::RevocationUnknown];
     let here = ContentRule::ALL.into_iter().filter(|rule| !apart.contains(rule)).map(Rule::from);
-    let here = here.filter(|rule| !rule.is_about_register()).map(Rule::code);
+    let here = here.filter(|rule| !rule.is_about_register() && !rule.is_about_enrolment()).map(Rule::code);
     assert_eq!(here.filter(|code| !told.contains(code)).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
@@ -394,10 +395,16 @@ fn rules_know_whether_they_are_asked() {
             [revoked(), RevocationCheck::Known(KnownStatus::Unknown { since: None })].map(|revocation| {
                 examine(&rules, Qwac::new().identity(), Evidence { revocation, ..evidence(NOW) })
             });
+        let enrolled = key_checks()
+            .map(|(key, _)| examine(&rules, Qwac::new().identity(), Evidence { key, ..evidence(NOW) }));
         let cases = all_cases().into_iter();
         let judged = cases.map(|(qwac, now, _)| examine(&rules, qwac.identity(), evidence(now)));
-        let found: BTreeSet<_> =
-            judged.chain(registered).chain(checked).flat_map(|assessment| codes(&assessment)).collect();
+        let found: BTreeSet<_> = judged
+            .chain(registered)
+            .chain(checked)
+            .chain(enrolled)
+            .flat_map(|assessment| codes(&assessment))
+            .collect();
         for rule in ContentRule::ALL.map(Rule::from) {
             assert_eq!(
                 rules.asks(rule),
@@ -408,6 +415,74 @@ fn rules_know_whether_they_are_asked() {
         }
         assert!(FindingCode::ALL.into_iter().all(|code| rules.asks(Rule::Form(code))));
     }
+}
+
+/// What may be known of a key, with the code that follows.
+fn key_checks() -> [(KeyCheck, Option<&'static str>); 10] {
+    let not_enrolled = |enrolment, is_full| KeyCheck::NotEnrolled { enrolment, is_full };
+    let enrolled = |state| KeyCheck::Enrolled { id: KeyId::new(7), state, roles: None };
+    [
+        (KeyCheck::NotAsked, None),
+        (KeyCheck::NoIdentity, Some("enrolment.no-identity")),
+        (not_enrolled(Enrolment::Auto, false), None),
+        (not_enrolled(Enrolment::Auto, true), Some("enrolment.full")),
+        (not_enrolled(Enrolment::Approve, false), Some("enrolment.pending")),
+        (not_enrolled(Enrolment::Approve, true), Some("enrolment.full")),
+        (not_enrolled(Enrolment::Closed, true), Some("enrolment.closed")),
+        (enrolled(KeyState::Active), None),
+        (enrolled(KeyState::Pending), Some("enrolment.pending")),
+        (enrolled(KeyState::Suspended), Some("enrolment.suspended")),
+    ]
+}
+
+#[test]
+fn a_key_decides_whatever_the_certificate_says_and_only_over_one_that_passes() {
+    for (key, code) in key_checks() {
+        let rules = Rules::of(Profile::Psd2);
+        let judge = |qwac: Qwac, now| decide(&rules, Ok(qwac.identity()), Evidence { key, ..evidence(now) });
+        match (judge(Qwac::new(), NOW), code) {
+            (Verdict::Admitted(_), None) => {}
+            (Verdict::Refused { denial, .. }, Some(code)) => assert_eq!(denial.code(), code),
+            (verdict, code) => panic!("{key:?}: expected {code:?}, got {verdict:?}"),
+        }
+        let Verdict::Refused { denial, .. } = judge(Qwac::new(), NOW + 2 * YEAR) else {
+            panic!("it is expired")
+        };
+        assert_eq!(denial.code(), "validity.expired", "what is wrong with the certificate is told first");
+    }
+}
+
+#[test]
+fn a_key_gives_no_role_that_the_certificate_has_not() {
+    let roles_with = |granted: &[Role]| {
+        let roles = Some(granted.iter().copied().collect());
+        let key = KeyCheck::Enrolled { id: KeyId::new(7), state: KeyState::Active, roles };
+        let rules = Rules::of(Profile::Psd2);
+        examine(&rules, both_roles().identity(), Evidence { key, ..evidence(NOW) }).roles
+    };
+    assert_eq!(roles_with(&[Role::PspPi]), [Role::PspPi].into_iter().collect());
+    assert_eq!(roles_with(&[Role::PspPi, Role::PspAs]), [Role::PspPi].into_iter().collect());
+    assert!(roles_with(&[]).is_empty());
+}
+
+#[test]
+fn an_identity_is_of_its_profile_and_survives_a_renewal() {
+    let identity = Qwac::new().identity();
+    let of = |profile| KeyRules::of(profile, Enrolment::Auto).identity_of(profile, &identity).unwrap();
+    let identifier = identity.subject.organization_identifier.clone().unwrap();
+    assert_eq!(of(Profile::Psd2).as_str(), format!("psd2:{identifier}"));
+    assert_eq!(of(Profile::X509).as_str(), format!("x509:subject:{}", identity.subject.distinguished_name));
+    assert_ne!(of(Profile::Psd2).digest(), of(Profile::Obie).digest());
+    let by = |source, identity| {
+        let keys = KeyRules { source, enrolment: Enrolment::Auto };
+        keys.identity_of(Profile::Psd2, identity).map(|identity| identity.as_str().to_owned())
+    };
+    let spki = format!("psd2:spki:{}", identity.spki_sha256);
+    assert_eq!(by(KeySource::PublicKey, &identity), Some(spki));
+    assert_eq!(
+        by(KeySource::Certificate, &identity),
+        Some(format!("psd2:certificate:{}", identity.thumbprint))
+    );
 }
 
 fn revoked() -> RevocationCheck {

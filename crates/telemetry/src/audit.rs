@@ -1,12 +1,41 @@
-//! Audit records: one a verdict on a client certificate.
+//! Audit records: one a verdict on a client certificate, and one for what becomes of a key.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use serde::Serialize;
 
+/// One line of the audit log. `event` says which.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum AuditRecord {
+    /// A client certificate was judged.
+    Verdict(VerdictRecord),
+    /// A key was made, changed or forgotten.
+    Key(KeyEvent),
+}
+
+/// What is recorded of a key.
+#[derive(Debug, Serialize)]
+pub struct KeyEvent {
+    /// Seconds since the epoch.
+    pub time_unix_s: f64,
+    /// What the key is called.
+    pub key: String,
+    /// Whose it is.
+    pub identity: String,
+    /// Its state from now on, or its last.
+    pub state: &'static str,
+    /// What was done: `enrol`, `certificate` for one that joined, `import`, `delete`, or what an operator changed.
+    pub action: &'static str,
+    /// Who did it; none for what followed from a connection.
+    pub by: Option<String>,
+    /// SHA-256 of the certificate that led to it, in hex.
+    pub thumbprint_sha256: Option<String>,
+}
+
 /// What is recorded of a verdict. Only of a client that proved to hold the certificate's key.
 #[derive(Debug, Serialize)]
-pub struct AuditRecord {
+pub struct VerdictRecord {
     /// Seconds since the epoch at which the verdict was given.
     pub time_unix_s: f64,
     /// The listener's name.

@@ -12,7 +12,7 @@ mod record_log;
 mod refusal;
 
 pub use access::AccessRecord;
-pub use audit::AuditRecord;
+pub use audit::{AuditRecord, KeyEvent, VerdictRecord};
 pub use metrics::{
     BUCKETS_SECONDS, HandshakeKind, ListenerMetrics, RequestMetrics, RouteMetrics, ShardMetrics, ShedReason,
     TlsVersion, UpstreamMetrics, describe,

@@ -140,6 +140,10 @@ pub fn describe() {
         "portcullis_certificate_sightings_dropped_total",
         "Certificates whose status should be asked, lost to a full queue."
     );
+    describe_counter!(
+        "portcullis_key_sightings_dropped_total",
+        "Certificates whose holders should have a key, lost to a full queue."
+    );
     describe_counter!("portcullis_audit_records_dropped_total", "Audit records lost to a full queue.");
     describe_counter!(
         "portcullis_client_cert_critical_extensions_total",
@@ -161,6 +165,8 @@ pub struct ShardMetrics {
     pub audit_records_dropped: Counter,
     /// Sightings of certificates lost to a full queue.
     pub sightings_dropped: Counter,
+    /// Sightings of holders who should have a key, lost to a full queue.
+    pub key_sightings_dropped: Counter,
     /// Verdicts that were remembered, and still held.
     pub verifications_remembered: Counter,
     /// Verdicts that were made anew.
@@ -182,6 +188,7 @@ impl ShardMetrics {
             access_records_dropped: counter!("portcullis_access_records_dropped_total", "shard" => shard.clone()),
             audit_records_dropped: counter!("portcullis_audit_records_dropped_total", "shard" => shard.clone()),
             sightings_dropped: counter!("portcullis_certificate_sightings_dropped_total", "shard" => shard.clone()),
+            key_sightings_dropped: counter!("portcullis_key_sightings_dropped_total", "shard" => shard.clone()),
             loop_lag_seconds: gauge!("portcullis_loop_lag_seconds", "shard" => shard),
         }
     }

@@ -2,12 +2,15 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use portcullis_policy::{ClientAuth, ContentRule, Lists, Mode, Profile, Purpose, Refusals, Rules, Severity};
+use portcullis_policy::{
+    ClientAuth, ContentRule, Enrolment, KeySource, Lists, Mode, Profile, Purpose, Refusals, Rules, Severity,
+};
 use portcullis_trust::{AnchorError, Anchors, EkuRule};
 
 use super::{
     entry::Entry,
     file::{CERTIFICATES_BYTES_MAX, Folder, read},
+    keys,
     mistake::{Located, Place, Report, shown},
     register::{self, RegisterPolicy},
     revocation::{self, RevocationPolicy},
@@ -22,6 +25,8 @@ pub(crate) const KEYS: &[&str] = &[
     "trusted_lists",
     "revocation",
     "register",
+    "key",
+    "enrolment",
     "extended_key_usage",
     "refusals",
     "severities",
@@ -37,6 +42,8 @@ pub(crate) struct ClientAuthWritten {
     trusted_lists: Entry<bool>,
     revocation: Entry<bool>,
     register: Entry<bool>,
+    key: Entry<Option<KeySource>>,
+    enrolment: Entry<Enrolment>,
     extended_key_usage: Entry<EkuRule>,
     refusals: Entry<Refusals>,
     severities: Entry<SeveritiesWritten>,
@@ -62,6 +69,8 @@ impl ClientAuthWritten {
             trusted_lists: section.flag("trusted_lists"),
             revocation: section.flag("revocation"),
             register: section.flag("register"),
+            key: section.choice("key", keys::SOURCES),
+            enrolment: section.choice("enrolment", keys::ENROLMENTS),
             extended_key_usage: section.choice(
                 "extended_key_usage",
                 &[("client-auth", EkuRule::ClientAuth), ("any-tls", EkuRule::AnyTls)],
@@ -84,6 +93,8 @@ impl ClientAuthWritten {
             trusted_lists: entry(mistaken),
             revocation: entry(mistaken),
             register: entry(mistaken),
+            key: entry(mistaken),
+            enrolment: entry(mistaken),
             extended_key_usage: entry(mistaken),
             refusals: entry(mistaken),
             severities: entry(mistaken),
@@ -100,6 +111,8 @@ impl ClientAuthWritten {
             trusted_lists: self.trusted_lists.or_inherit(&listener.trusted_lists),
             revocation: self.revocation.or_inherit(&listener.revocation),
             register: self.register.or_inherit(&listener.register),
+            key: self.key.or_inherit(&listener.key),
+            enrolment: self.enrolment.or_inherit(&listener.enrolment),
             extended_key_usage: self.extended_key_usage.or_inherit(&listener.extended_key_usage),
             refusals: self.refusals.or_inherit(&listener.refusals),
             severities: self.severities.or_inherit(&listener.severities),
@@ -120,6 +133,8 @@ impl ClientAuthWritten {
             self.trusted_lists.as_written().map(|written| &written.place),
             self.revocation.as_written().map(|written| &written.place),
             self.register.as_written().map(|written| &written.place),
+            self.key.as_written().map(|written| &written.place),
+            self.enrolment.as_written().map(|written| &written.place),
             self.extended_key_usage.as_written().map(|written| &written.place),
             self.refusals.as_written().map(|written| &written.place),
             self.severities.as_written().map(|written| &written.place),
@@ -139,6 +154,8 @@ pub(crate) struct Sources {
     pub(crate) revocation: Option<RevocationPolicy>,
     /// What `[register]` says; `None` without it, or where it is off.
     pub(crate) register: Option<RegisterPolicy>,
+    /// How `[keys]` says that one is made; `None` without it.
+    pub(crate) keys: Option<Enrolment>,
 }
 
 /// Sets of anchors that were read for this configuration: one set for each list of files, so that a list that is inherited
@@ -183,13 +200,14 @@ impl<'r> AnchorShelf<'r> {
             extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
             ..Rules::of(profile?)
         };
-        let (revocation, register) = match mode {
-            Mode::Off => (None, None),
+        let (revocation, register, keys) = match mode {
+            Mode::Off => (None, None, None),
             Mode::Optional | Mode::Required => {
-                let (revocation, register) = (&self.sources.revocation, &self.sources.register);
+                let (sources, profile) = (self.sources, rules.profile);
                 (
-                    revocation::asked(&written.revocation, revocation.as_ref(), self.report),
-                    register::asked(&written.register, rules.profile, register.as_ref(), self.report),
+                    revocation::asked(&written.revocation, sources.revocation.as_ref(), self.report),
+                    register::asked(&written.register, profile, sources.register.as_ref(), self.report),
+                    keys::asked((&written.key, &written.enrolment), profile, sources.keys, self.report),
                 )
             }
         };
@@ -205,7 +223,8 @@ impl<'r> AnchorShelf<'r> {
         let refusals = written.refusals.clone().or(Refusals::Handshake);
         let revocation = revocation.map(|revocation| revocation.rules.clone());
         let register = register.map(|register| register.rules);
-        Some(ClientAuth { revocation, register, ..ClientAuth::new(mode, rules, refusals, anchors?, lists) })
+        let auth = ClientAuth::new(mode, rules, refusals, anchors?, lists);
+        Some(ClientAuth { revocation, register, keys, ..auth })
     }
 
     fn lists_for(&self, written: &ClientAuthWritten) -> Lists {

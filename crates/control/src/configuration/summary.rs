@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan, Resumption};
-use portcullis_policy::{Lists, Mode, Route, Rule, Severities};
+use portcullis_policy::{Enrolment, Lists, Mode, Route, Rule, Severities};
 
 use super::{Configuration, TicketKeySource, host_name, quantity::show_duration};
 
@@ -87,8 +87,14 @@ impl Configuration {
             Some(false) => ", register observed",
             Some(true) => ", register asked",
         };
-        let profile_name = profile.as_str();
-        writeln!(f, "{mode}, profile {profile_name}, trust anchors: {anchors}{lists}{revocation}{register}")?;
+        let keys = match rules.keys.map(|keys| keys.enrolment) {
+            None => "",
+            Some(Enrolment::Auto) => ", keys made for all",
+            Some(Enrolment::Approve) => ", keys made for approval",
+            Some(Enrolment::Closed) => ", keys needed",
+        };
+        let name = profile.as_str();
+        writeln!(f, "{mode}, profile {name}, trust anchors: {anchors}{lists}{revocation}{register}{keys}")?;
         let defaults = Severities::defaults(profile);
         let is_changed = |rule: &Rule| rules.rules.severities.of(*rule) != defaults.of(*rule);
         for rule in Rule::all().filter(is_changed) {

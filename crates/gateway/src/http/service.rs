@@ -97,6 +97,7 @@ impl Session {
     fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
         let in_flight = self.begin_request();
         self.look_for_status();
+        self.note_presence();
         let view = self.view();
         let record =
             view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));

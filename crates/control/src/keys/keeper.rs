@@ -1,0 +1,287 @@
+//! Enrols, changes and forgets keys.
+
+mod batch;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use metrics::{counter, gauge};
+use portcullis_gateway::plan::Plan;
+use portcullis_keys::{KeyBook, KeyEntry, KeyId, KeyRecord, KeyState, KeyStore, Sighted, StoreError};
+use portcullis_telemetry::{AuditRecord, RecordSink};
+
+use super::desk::{Command, KeyFilter, Page};
+use crate::{error::chain, ledger::LedgerKeeper, trusted_lists::now_unix_s};
+use batch::Batch;
+
+/// How long a sighting waits at most while nobody asks for anything. A shard looks into the ledger ten times a second.
+const TURN_INTERVAL: Duration = Duration::from_millis(50);
+/// Sightings of a turn: a thousand a second, far more than there are providers to come. Those beyond wait, and are lost where their queue
+/// is full, until their certificates come again.
+const SIGHTINGS_PER_TURN: usize = 50;
+/// Changes that are written as one. A disk takes some hundred writes a second, whatever is in them.
+const COMMANDS_PER_TURN: usize = 1024;
+/// How often it is written down who was seen.
+const NOTE_INTERVAL: Duration = Duration::from_secs(60);
+/// Keys of which that is written in one turn.
+const NOTES_PER_TURN: usize = 200;
+/// Records that are looked at for one page. A filter that fits few keys gets a page that is not full, and where to go on.
+const SCANNED_PER_PAGE_MAX: usize = 20_000;
+
+/// Keeps keys. One thread does all of it, and may wait for the disk.
+pub(super) struct Keeper {
+    store: Box<dyn KeyStore>,
+    capacity: usize,
+    ledger: LedgerKeeper,
+    audit: Audit,
+    /// How many keys are active, pending, suspended.
+    counts: [usize; 3],
+    /// Of whom it is to be written when they were seen.
+    to_note: VecDeque<KeyId>,
+    /// Up to when that was looked at, in Unix seconds.
+    noted_until: i64,
+    note_at: Instant,
+}
+
+/// Where it is told what became of keys, if anybody wants to know.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    pub(crate) sink: RecordSink<AuditRecord>,
+    pub(crate) plan: Arc<ArcSwap<Plan>>,
+}
+
+impl Audit {
+    fn put(&self, record: AuditRecord) {
+        if self.plan.load().audit_log && !self.sink.put(record) {
+            counter!("portcullis_key_events_dropped_total").increment(1);
+        }
+    }
+}
+
+impl Keeper {
+    /// Reads all keys and writes them into the ledger.
+    pub(super) fn open(
+        store: Box<dyn KeyStore>,
+        capacity: usize,
+        ledger: LedgerKeeper,
+        audit: Audit,
+    ) -> Result<Self, StoreError> {
+        let (mut book, mut counts) = (KeyBook::default(), [0; 3]);
+        store.scan(None, &mut |record| {
+            counts[record.state as usize] += 1;
+            book.put(&record);
+            true
+        })?;
+        book.set_full(book.len() >= capacity);
+        tracing::info!(keys = book.len(), "keys are kept");
+        ledger.write(|ledger| ledger.keys = book);
+        ledger.publish();
+        let (noted_until, note_at) = (now_unix_s(), Instant::now() + NOTE_INTERVAL);
+        let keeper =
+            Self { store, capacity, ledger, audit, counts, to_note: VecDeque::new(), noted_until, note_at };
+        keeper.tell_counts();
+        Ok(keeper)
+    }
+
+    /// Serves until the shards are gone.
+    pub(super) fn run(mut self, commands: &Receiver<Command>, sightings: &Receiver<Sighted>) {
+        loop {
+            let asked = match commands.recv_timeout(TURN_INTERVAL) {
+                Ok(first) => {
+                    std::iter::once(first).chain(commands.try_iter()).take(COMMANDS_PER_TURN).collect()
+                }
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let (sighted, are_shards_gone) = take(sightings);
+            if self.note_at <= Instant::now() {
+                self.look_who_was_seen();
+            }
+            self.turn(asked, sighted);
+            if are_shards_gone {
+                break;
+            }
+        }
+        self.look_who_was_seen();
+        while !self.to_note.is_empty() {
+            self.turn(Vec::new(), Vec::new());
+        }
+    }
+
+    /// Does what was asked, takes in whom shards met, and writes all of it as one.
+    fn turn(&mut self, asked: Vec<Command>, sighted: Vec<Sighted>) {
+        let mut batch = Batch::new(now_unix_s());
+        for command in asked {
+            self.obey(command, &mut batch);
+        }
+        for sighted in sighted {
+            if let Err(error) = self.take_in(&sighted, &mut batch) {
+                self.failed(&error);
+            }
+        }
+        self.note_some(&mut batch);
+        let changes = batch.changes(|record| self.with_presence(record));
+        if changes.is_empty() {
+            return;
+        }
+        match self.store.write(&changes) {
+            Ok(()) => {
+                self.publish(&batch);
+                batch.finish(|record| self.audit.put(record));
+            }
+            Err(error) => {
+                self.failed(&error);
+                batch.fail(&chain(&*error));
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, batch: &mut Batch) {
+        // Who no longer waits for an answer gets none.
+        match command {
+            Command::Show(id, reply) => drop(reply.send(self.show(id))),
+            Command::List { after, filter, limit, reply } => {
+                drop(reply.send(self.list(after, &filter, limit).map_err(Into::into)));
+            }
+            Command::ByCertificate(thumbprint, reply) => {
+                drop(reply.send(self.store.by_certificate(&thumbprint).map_err(Into::into)));
+            }
+            Command::SetCapacity(capacity) => {
+                self.capacity = capacity;
+                self.ledger.write(|ledger| ledger.keys.set_full(ledger.keys.len() >= capacity));
+                self.ledger.publish();
+            }
+            Command::Change { id, change, by, reply } => {
+                let changed = self.change(id, change, &by, batch);
+                batch.answer(reply, changed);
+            }
+            Command::Delete { id, by, reply } => {
+                let deleted = self.delete(id, &by, batch);
+                batch.answer(reply, deleted);
+            }
+            Command::Import { record, by, reply } => {
+                let imported = self.import(*record, &by, batch);
+                batch.answer(reply, imported);
+            }
+        }
+    }
+
+    /// Writes down what shards shall see of it, and whom it concerns.
+    fn publish(&mut self, batch: &Batch) {
+        let (capacity, counts) = (self.capacity, &mut self.counts);
+        self.ledger.write(|ledger| {
+            for (digest, record) in batch.books() {
+                if let Some(before) = ledger.keys.get(digest) {
+                    counts[before.state as usize] -= 1;
+                    if record.is_none_or(|record| concerns_shards(before, record)) {
+                        for certificate in &before.certificates {
+                            ledger.news.about(certificate.thumbprint);
+                        }
+                    }
+                }
+                match record {
+                    Some(record) => {
+                        counts[record.state as usize] += 1;
+                        ledger.keys.put(record);
+                    }
+                    None => ledger.keys.remove(digest),
+                }
+            }
+            ledger.keys.set_full(ledger.keys.len() >= capacity);
+        });
+        self.ledger.publish();
+        self.tell_counts();
+    }
+
+    /// Looks through all keys for those whose holders were seen since this was last done.
+    fn look_who_was_seen(&mut self) {
+        self.note_at = Instant::now() + NOTE_INTERVAL;
+        if !self.to_note.is_empty() {
+            return;
+        }
+        let since = std::mem::replace(&mut self.noted_until, now_unix_s());
+        let book = self.ledger.read(|ledger| ledger.keys.clone());
+        let was_seen = |key: &KeyEntry| key.certificates.iter().any(|it| it.last_seen() >= since);
+        self.to_note = book.iter().filter(|(_, key)| was_seen(key)).map(|(_, key)| key.id).collect();
+    }
+
+    /// Adds some of those to what is written.
+    fn note_some(&mut self, batch: &mut Batch) {
+        for _ in 0..NOTES_PER_TURN {
+            let Some(id) = self.to_note.pop_front() else { return };
+            match self.store.get(id) {
+                Ok(Some(record)) => batch.note(record),
+                Ok(None) => {}
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    /// A record with the times at which its certificates were seen by now.
+    fn with_presence(&self, mut record: KeyRecord) -> KeyRecord {
+        let digest = record.key_identity().digest();
+        let key = self.ledger.read(|ledger| ledger.keys.get(&digest).cloned());
+        for member in &mut record.certificates {
+            let known = key.as_ref().and_then(|key| key.certificate(&member.thumbprint_sha256));
+            let last_seen = known.map_or(0, portcullis_keys::KnownCertificate::last_seen);
+            member.last_seen_unix_s = member.last_seen_unix_s.max(last_seen);
+        }
+        record
+    }
+
+    fn list(&self, after: Option<KeyId>, filter: &KeyFilter, limit: usize) -> Result<Page, StoreError> {
+        let (mut records, mut next, mut last, mut scanned) = (Vec::new(), None, after, 0);
+        self.store.scan(after, &mut |record| {
+            if records.len() == limit || scanned == SCANNED_PER_PAGE_MAX {
+                next = last;
+                return false;
+            }
+            scanned += 1;
+            last = Some(record.id);
+            if filter.fits(&record) {
+                records.push(self.with_presence(record));
+            }
+            true
+        })?;
+        Ok((records, next))
+    }
+
+    fn failed(&self, error: &StoreError) {
+        counter!("portcullis_key_store_errors_total").increment(1);
+        tracing::error!(error = chain(&**error), "the store of keys failed");
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 keys")]
+    fn tell_counts(&self) {
+        for state in [KeyState::Active, KeyState::Pending, KeyState::Suspended] {
+            gauge!("portcullis_keys", "state" => state.as_str()).set(self.counts[state as usize] as f64);
+        }
+    }
+}
+
+/// Whether a shard sees the difference.
+fn concerns_shards(before: &KeyEntry, record: &KeyRecord) -> bool {
+    (before.state, before.roles, before.policy.as_deref())
+        != (record.state, record.roles, record.policy.as_deref())
+        || !before.tags.iter().map(|tag| &**tag).eq(record.tags.iter().map(String::as_str))
+}
+
+/// Some of what waits, and whether nothing more will come.
+fn take(sightings: &Receiver<Sighted>) -> (Vec<Sighted>, bool) {
+    let mut sighted = Vec::new();
+    while sighted.len() < SIGHTINGS_PER_TURN {
+        match sightings.try_recv() {
+            Ok(one) => sighted.push(one),
+            Err(TryRecvError::Empty) => return (sighted, false),
+            Err(TryRecvError::Disconnected) => return (sighted, true),
+        }
+    }
+    (sighted, false)
+}

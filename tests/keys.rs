@@ -1,0 +1,115 @@
+//! A gate that makes keys: whoever comes has one, or waits for one, or needs one, as enrolment says; a renewed certificate joins its
+//! key, and the next process knows it.
+
+use portcullis_test_harness::{Configuration, Gate, Site, TlsClient, eventually};
+use portcullis_test_pki::{Credential, Role, TppCertificate};
+use serde_json::Value;
+
+const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+const RULES: &str = "mode = \"required\"\nprofile = \"psd2\"\nanchors = [\"qtsp.pem\"]\n";
+
+fn configuration(keys: &str, client_auth: &str) -> Configuration {
+    let sections =
+        format!("[keys]\nstore = \"keys.redb\"\n{keys}\n[log]\naudit = true\naudit_file = \"audit.jsonl\"\n");
+    Configuration::psd2().client_auth(&format!("{RULES}{client_auth}")).and(&sections)
+}
+
+fn tpp(site: &Site, identifier: &str) -> Credential {
+    let tpp = TppCertificate::new("Lindenblatt Kontodienst GmbH").roles([Role::PspAi]);
+    site.issue(tpp.organization_identifier(identifier))
+}
+
+/// The status of an answer, and the code of a refusal.
+fn answer(gate: &Gate, site: &Site, credential: &Credential) -> (u16, Option<String>) {
+    let client = TlsClient::new(&site.bank).credential(credential);
+    let response = client.get(gate.address("tpp"), "/v1/accounts").expect("an answer");
+    let json: Value = serde_json::from_str(&response.text()).unwrap_or_default();
+    (response.status, json["code"].as_str().map(str::to_owned).filter(|_| response.status != 200))
+}
+
+fn refused(code: &str) -> (u16, Option<String>) {
+    (403, Some(code.to_owned()))
+}
+
+fn keys(gate: &Gate, state: &str) -> f64 {
+    gate.metrics().sum("portcullis_keys", &[("state", state)])
+}
+
+fn events(site: &Site) -> Vec<Value> {
+    let text = std::fs::read_to_string(site.path("audit.jsonl")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|record| record["event"] == "key").collect()
+}
+
+#[test]
+fn a_first_call_makes_a_key_that_renewals_join_and_the_next_process_knows() {
+    let site = Site::new();
+    let configuration = configuration("", "");
+    let mut gate = Gate::start(PORTCULLIS, &site, &configuration);
+    let one = tpp(&site, "PSDES-BDE-3DFD21");
+    assert_eq!(answer(&gate, &site, &one), (200, None));
+    eventually("a key", || keys(&gate, "active") == 1.0);
+    // Another certificate, and the authority by the name that the EBA has for it.
+    assert_eq!(answer(&gate, &site, &tpp(&site, "PSDES-BE-3DFD21")), (200, None));
+    assert_eq!(answer(&gate, &site, &tpp(&site, "PSDDE-BAFIN-3DFD21")), (200, None));
+    eventually("the other's key", || keys(&gate, "active") == 2.0);
+    eventually("three records", || events(&site).len() == 3);
+    let told = events(&site);
+    let key = |record: &Value| record["key"].as_str().map(str::to_owned);
+    let of = |action: &str| told.iter().filter(|record| record["action"] == action).collect::<Vec<_>>();
+    let (made, joined) = (of("enrol"), of("certificate"));
+    assert_eq!((made.len(), joined.len()), (2, 1));
+    let first = made.iter().find(|record| record["identity"] == "psd2:PSDES-BE-3DFD21").expect("the first");
+    assert_eq!(key(first), key(joined[0]));
+    gate.terminate();
+    assert!(gate.wait().success());
+
+    let gate = Gate::start(PORTCULLIS, &site, &configuration);
+    assert_eq!(keys(&gate, "active"), 2.0);
+    assert_eq!(answer(&gate, &site, &one), (200, None));
+    assert_eq!(events(&site).len(), 3, "it is known");
+}
+
+#[test]
+fn who_must_be_approved_or_known_is_told_so_over_http() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &configuration("enrolment = \"approve\"", ""));
+    let one = tpp(&site, "PSDES-BE-1");
+    assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
+    eventually("a key that waits", || keys(&gate, "pending") == 1.0);
+    assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
+    gate.rewrite(&configuration("enrolment = \"closed\"", "").to_toml());
+    gate.reload();
+    let mut others = 0;
+    eventually("closed", || {
+        others += 1;
+        let other = tpp(&site, &format!("PSDES-BE-other{others}"));
+        answer(&gate, &site, &other) == refused("enrolment.closed")
+    });
+    assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
+    let last = format!("psd2:PSDES-BE-other{others}");
+    assert!(events(&site).iter().all(|record| record["identity"] != last.as_str()), "no key is made");
+}
+
+#[test]
+fn there_is_room_for_so_many_and_those_who_are_known_pass_on() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &configuration("capacity = 1", ""));
+    let one = tpp(&site, "PSDES-BE-1");
+    assert_eq!(answer(&gate, &site, &one), (200, None));
+    eventually("a key", || keys(&gate, "active") == 1.0);
+    eventually("no room", || answer(&gate, &site, &tpp(&site, "PSDES-BE-2")) == refused("enrolment.full"));
+    assert_eq!(answer(&gate, &site, &one), (200, None));
+}
+
+#[test]
+fn who_is_refused_for_the_certificate_gets_no_key() {
+    let site = Site::new();
+    let gate = Gate::start(PORTCULLIS, &site, &configuration("", "refusals = \"http\"\n"));
+    let roleless = site.issue(TppCertificate::new("Lindenblatt").roles([] as [Role; 0]));
+    let client = TlsClient::new(&site.bank).credential(&roleless);
+    assert_eq!(client.get(gate.address("tpp"), "/v1/accounts").expect("an answer").status, 403);
+    assert_eq!(answer(&gate, &site, &tpp(&site, "PSDES-BE-1")), (200, None));
+    eventually("one key", || keys(&gate, "active") == 1.0);
+    assert_eq!(events(&site).len(), 1);
+}
