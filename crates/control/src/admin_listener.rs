@@ -1,4 +1,6 @@
-//! The admin listener: metrics, health, readiness.
+//! The admin listener: metrics, health, readiness, and the API of operators.
+
+mod api;
 
 use std::{
     net::SocketAddr,
@@ -7,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::State, response::IntoResponse, routing::get};
+use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -22,6 +24,7 @@ use tokio::{
 };
 
 use crate::{ControlError, recorder::Recorder};
+pub(crate) use api::{Api, Backend};
 
 /// Connections at a time. Scrapers and probes need a handful; what comes beyond waits in the kernel's queue until one ends,
 /// which [`CONNECTION_AGE_MAX`] sees to.
@@ -101,14 +104,15 @@ impl AdminListener {
         recorder: Recorder,
         phase: watch::Receiver<Phase>,
         lists_missing: watch::Receiver<Option<String>>,
+        api: Api,
     ) {
-        let router = router(Sources { recorder, phase, lists_missing });
+        let router = router(Sources { recorder, phase, lists_missing }).merge(api.router());
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         // The semaphore is never closed, so there is always a place to wait for.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match self.socket.accept().await {
-                Ok((stream, _)) => {
-                    let router = router.clone();
+                Ok((stream, peer)) => {
+                    let router = router.clone().layer(Extension(peer));
                     tokio::spawn(async move {
                         serve_connection(stream, router).await;
                         drop(place);

@@ -42,6 +42,17 @@ use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
 use toml::de::DeTable;
 
+pub use self::{
+    admin::AdminSettings,
+    keys::KeySettings,
+    listener::CertificateExpiry,
+    log::LogSettings,
+    mistake::{Mistake, Mistakes},
+    register::{RegisterSettings, RegisterSource},
+    resumption::TicketKeySource,
+    revocation::{CrlSource, RevocationSettings, StatusSource},
+    trust::{ListSource, TrustSettings},
+};
 use self::{
     client_auth::{AnchorShelf, Sources},
     file::{CONFIGURATION_BYTES_MAX, Folder},
@@ -52,16 +63,6 @@ use self::{
     upstream::UpstreamWritten,
 };
 pub(crate) use self::{fixed::Fixed, register::TABLE_BYTES_MAX};
-pub use self::{
-    keys::KeySettings,
-    listener::CertificateExpiry,
-    log::LogSettings,
-    mistake::{Mistake, Mistakes},
-    register::{RegisterSettings, RegisterSource},
-    resumption::TicketKeySource,
-    revocation::{CrlSource, RevocationSettings, StatusSource},
-    trust::{ListSource, TrustSettings},
-};
 
 const KEYS: &[&str] = &[
     "runtime",
@@ -86,7 +87,7 @@ pub struct Configuration {
     /// What the shards run on.
     pub plan: Plan,
     /// Where the admin listener is, if there is one.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<AdminSettings>,
     /// What is logged.
     pub log: LogSettings,
     /// Until when each server certificate serves.
@@ -199,7 +200,7 @@ fn convert(
     let (runtime, mut fixed) = runtime::read(root.section("runtime", runtime::KEYS).as_ref());
     let (log, log_fixed) = log::read(root.section("log", log::KEYS).as_ref(), folder);
     let admin = root.section("admin", admin::KEYS);
-    let admin = admin.map(|section| admin::read(&section));
+    let admin = admin.map(|section| admin::read(&section, folder, root.has("keys")));
     let listeners = read_listeners(&root);
     let routes: Vec<_> = root.sections("route", route::KEYS).iter().map(RouteWritten::read).collect();
     if routes.is_empty() && !root.has("route") {
@@ -208,15 +209,18 @@ fn convert(
     let upstreams = root.named_sections("upstream", upstream::KEYS);
     let upstreams: Vec<_> =
         upstreams.into_iter().map(|(name, section)| UpstreamWritten::read(name, &section)).collect();
-    let admin_address = admin.iter().flatten().next();
-    report_overlaps(&listeners, admin_address, report);
+    let admin_address = admin.iter().flatten().next().map(|admin| {
+        let Located { value, place } = admin;
+        Located { value: value.address, place: place.clone() }
+    });
+    report_overlaps(&listeners, admin_address.as_ref(), report);
     fixed.extend(log_fixed);
     fixed.extend(revocation.as_ref().and_then(revocation::fixed));
     let keys = root.section("keys", keys::KEYS);
     fixed.extend(keys.as_ref().and_then(keys::fixed));
-    fixed.extend(fixed_addresses(&listeners, admin_address));
+    fixed.extend(fixed_addresses(&listeners, admin_address.as_ref()));
     let admin = match admin {
-        Some(address) => Some(address?.value),
+        Some(admin) => Some(admin?.value),
         None => None,
     };
     let trust = root.section("trust", trust::KEYS).map(|section| trust::read(&section, folder));

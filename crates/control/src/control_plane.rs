@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     Configuration, ControlError, Mistakes,
-    admin_listener::{AdminListener, Phase},
+    admin_listener::{AdminListener, Api, Backend, Phase},
     configuration::Fixed,
     error::chain,
     keys::{Audit, Keys},
@@ -135,10 +135,12 @@ impl ControlPlane {
         }
         let (lists_missing, missing) = watch::channel(lists.missing());
         let (phase, phases) = watch::channel(Phase::Starting);
-        if let Some(address) = admin {
-            let listener = AdminListener::bind(address).await?;
+        let mut api = None;
+        if let Some(settings) = admin {
+            let listener = AdminListener::bind(settings.address).await?;
             tracing::info!(listener = "admin", address = %listener.address(), "listening");
-            tokio::spawn(listener.serve(recorder.clone(), phases, missing));
+            let api = api.insert(Api::new(settings)).clone();
+            tokio::spawn(listener.serve(recorder.clone(), phases, missing, api));
         }
         let (access, access_writer) =
             RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
@@ -160,6 +162,10 @@ impl ControlPlane {
         let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sinks))?;
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
+        }
+        if let Some(api) = api {
+            let desk = keys.as_ref().map(|keys| keys.desk().clone());
+            api.open(Backend { desk, live: Arc::clone(gateway.live_connections()) });
         }
         let io = gateway.io_backend();
         recorder.io_backend(io);

@@ -27,7 +27,7 @@ pub enum KeyFileError {
     Special,
     /// Somebody else could have read its keys, or put others in their place.
     #[error(
-        "is open to others than its owner (mode {0:04o}); whoever has its keys can pass for every client: make new ones, with mode 0600"
+        "is open to others than its owner (mode {0:04o}), who may know what is in it: make it anew, with mode 0600"
     )]
     Exposed(u32),
     /// It is no file of keys.
@@ -137,7 +137,7 @@ pub(crate) fn read(path: &Path) -> Result<KeyRing, KeyFileError> {
 }
 
 /// Opens a file, and looks at that which was opened. A pipe does not make it wait.
-fn open(path: &Path) -> Result<File, KeyFileError> {
+pub(crate) fn open(path: &Path) -> Result<File, KeyFileError> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = file.map_err(KeyFileError::Read)?;
     let metadata = file.metadata().map_err(KeyFileError::Read)?;

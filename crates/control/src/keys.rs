@@ -1,7 +1,6 @@
 //! The keys of clients: enrolled as shards meet their certificates, changed by operators, kept on disk, and written into the
 //! ledger.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the admin listener asks here next"))]
 mod desk;
 mod keeper;
 mod redb_store;
@@ -14,7 +13,7 @@ use portcullis_keys::{Sighted, StoreError};
 use thiserror::Error;
 
 use crate::{ControlError, KeySettings, ledger::LedgerKeeper};
-use desk::{KeyDesk, KeyDeskError};
+pub(crate) use desk::{KeyDesk, KeyDeskError, KeyFilter};
 pub(crate) use keeper::Audit;
 use keeper::Keeper;
 use redb_store::RedbStore;
@@ -63,7 +62,6 @@ impl Keys {
     }
 
     /// Where keys are asked for and changed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the admin listener asks here next"))]
     pub(crate) const fn desk(&self) -> &KeyDesk {
         &self.desk
     }

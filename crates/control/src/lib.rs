@@ -3,7 +3,9 @@
 //! One thread with its own runtime. It reads the configuration, publishes it to the shards, keeps the logs and answers the
 //! operator; it never touches a client's connection.
 
+mod admin_client;
 mod admin_listener;
+mod admin_token;
 mod configuration;
 mod control_plane;
 mod error;
@@ -23,10 +25,12 @@ mod signals;
 mod ticket_keys;
 mod trusted_lists;
 
+pub use admin_client::{AdminClient, AdminClientError};
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
-    CertificateExpiry, Configuration, CrlSource, KeySettings, ListSource, LogSettings, Mistake, Mistakes,
-    RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TicketKeySource, TrustSettings,
+    AdminSettings, CertificateExpiry, Configuration, CrlSource, KeySettings, ListSource, LogSettings,
+    Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TicketKeySource,
+    TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;

@@ -163,6 +163,11 @@ impl Gateway {
         self.live.certificates()
     }
 
+    /// The living connections of each certificate.
+    pub const fn live_connections(&self) -> &Arc<LiveConnections> {
+        &self.live
+    }
+
     /// The last turn of each shard's loop: a shard that spins or hangs has not [failed](Self::has_failed), and is seen here.
     pub fn heartbeats(&self) -> &Heartbeats {
         &self.heartbeats

@@ -8,7 +8,7 @@ use portcullis_identity::Thumbprint;
 /// Where the connections of a certificate are. Shards write it once when a connection begins and once when it ends, and look into
 /// it when there is news about a certificate; the control plane counts.
 #[derive(Debug, Default)]
-pub(crate) struct LiveConnections(DashMap<Thumbprint, HashSet<Place>>);
+pub struct LiveConnections(DashMap<Thumbprint, HashSet<Place>>);
 
 /// A connection: the shard, and its place at that shard's bell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +39,11 @@ impl LiveConnections {
         places.map_or_else(Vec::new, |places| of_shard(&places))
     }
 
+    /// How many connections a certificate has.
+    pub fn of(&self, thumbprint: &Thumbprint) -> usize {
+        self.0.get(thumbprint).map_or(0, |places| places.len())
+    }
+
     /// How many certificates have a connection.
     pub(crate) fn certificates(&self) -> usize {
         self.0.len()
@@ -59,7 +64,7 @@ mod tests {
         live.enter(other, Place { shard: 0, ear: 9 });
         let mut ears = live.ears(&one, 0);
         ears.sort_unstable();
-        assert_eq!((ears, live.ears(&one, 1)), (vec![7, 8], vec![7]));
+        assert_eq!((ears, live.ears(&one, 1), live.of(&one)), (vec![7, 8], vec![7], 3));
         assert_eq!((live.ears(&other, 0), live.certificates()), (vec![9], 2));
         live.leave(one, Place { shard: 0, ear: 7 });
         assert_eq!((live.ears(&one, 0), live.ears(&one, 1)), (vec![8], vec![7]));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::inspect::Inspect;
+use crate::keys::Keys;
 use crate::ticket_keys::TicketKeys;
 use crate::trust::Trust;
 
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Verify the trusted lists that say whom to believe
     #[command(subcommand)]
     Trust(Trust),
+    /// List, show, approve, suspend, resume or delete keys of a gate that runs
+    #[command(subcommand)]
+    Keys(Keys),
     /// Make or rotate the file of ticket keys that gates share
     #[command(subcommand)]
     TicketKeys(TicketKeys),

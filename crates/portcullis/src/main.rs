@@ -4,6 +4,7 @@
 
 mod command_line;
 mod inspect;
+mod keys;
 mod quickstart;
 mod ticket_keys;
 mod trust;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
         Command::Inspect(inspect) => return self::inspect(&inspect),
         Command::Trust(trust) => return self::trust(&trust),
+        Command::Keys(keys) => keys.run().map(|report| tell(io::stdout(), report)),
         Command::TicketKeys(ticket_keys) => ticket_keys.run(),
         Command::Quickstart { dir, port } => quickstart(&dir, port),
     };

@@ -1,6 +1,7 @@
 //! A gate that runs for as long as a test needs it.
 
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Configuration, DEADLINE, Log, Metrics, ProcessView, Record, Site, eventually};
+use crate::{Configuration, DEADLINE, Log, Metrics, ProcessView, Record, Response, Site, eventually};
 
 const CONFIGURATION: &str = "portcullis.toml";
 
@@ -118,6 +119,36 @@ impl Gate {
         Metrics::scrape(self.admin())
     }
 
+    /// Asks the API of the admin listener: `request` is the method and the path, `fields` are lines of the head.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    #[must_use]
+    pub fn ask(&self, request: &str, fields: &str, body: &str) -> Response {
+        self.try_ask(request, fields, body).expect("the admin listener answers")
+    }
+
+    /// As [`ask`](Self::ask), of a gate that may end meanwhile: nothing then.
+    #[must_use]
+    pub fn try_ask(&self, request: &str, fields: &str, body: &str) -> Option<Response> {
+        let admin = self.admin();
+        let mut stream = TcpStream::connect(admin).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        let length = body.len();
+        let host = if fields.to_ascii_lowercase().contains("host:") {
+            String::new()
+        } else {
+            format!("Host: {admin}\r\n")
+        };
+        let head = format!(
+            "{request} HTTP/1.1\r\n{host}{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        // Who is refused for the head need not take the body.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+        Response::read(&mut stream, &mut Vec::new()).ok()
+    }
+
     /// The process from outside.
     #[must_use]
     pub fn process(&self) -> ProcessView {
@@ -157,6 +188,11 @@ impl Gate {
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGKILL.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
     }
 
     /// Waits for the end of the process.

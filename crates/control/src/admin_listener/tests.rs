@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::AdminSettings;
 
 fn beating() -> Heartbeats {
     Heartbeats::new(2, Instant::now())
@@ -12,7 +13,8 @@ async fn start(phase: Phase) -> (SocketAddr, watch::Sender<Phase>) {
     let (sender, phases) = watch::channel(phase);
     let listener = AdminListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.address();
-    tokio::spawn(listener.serve(Recorder::detached(), phases, watch::channel(None).1));
+    let api = Api::new(AdminSettings { address, token: None, token_file: None });
+    tokio::spawn(listener.serve(Recorder::detached(), phases, watch::channel(None).1, api));
     (address, sender)
 }
 

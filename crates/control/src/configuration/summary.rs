@@ -27,8 +27,11 @@ impl fmt::Display for Configuration {
             writeln!(f, "upstream {}: {}", upstream.target.name, servers.join(", "))?;
         }
         self.fmt_remembered(f)?;
-        match self.admin {
-            Some(address) => writeln!(f, "admin listener: {address}"),
+        match &self.admin {
+            Some(admin) => {
+                let token = if admin.token.is_some() { ", keys by token" } else { "" };
+                writeln!(f, "admin listener: {}{token}", admin.address)
+            }
             None => writeln!(f, "no admin listener"),
         }
     }

@@ -68,7 +68,7 @@ pub(super) enum Command {
     Show(KeyId, Reply<KeyRecord>),
     List { after: Option<KeyId>, filter: KeyFilter, limit: usize, reply: Reply<Page> },
     ByCertificate(Thumbprint, Reply<Option<KeyId>>),
-    Change { id: KeyId, change: KeyChange, by: String, reply: Reply<KeyRecord> },
+    Change { id: KeyId, changes: Vec<KeyChange>, by: String, reply: Reply<KeyRecord> },
     Delete { id: KeyId, by: String, reply: Reply<KeyRecord> },
     Import { record: Box<KeyRecord>, by: String, reply: Reply<KeyRecord> },
     SetCapacity(usize),
@@ -101,15 +101,15 @@ impl KeyDesk {
         self.ask(|reply| Command::ByCertificate(thumbprint, reply)).await
     }
 
-    /// Changes a key. What is returned outlives the process.
+    /// Makes all changes of a key, or none. What is returned outlives the process.
     pub(crate) async fn change(
         &self,
         id: KeyId,
-        change: KeyChange,
+        changes: Vec<KeyChange>,
         by: &str,
     ) -> Result<KeyRecord, KeyDeskError> {
         let by = by.to_owned();
-        self.ask(|reply| Command::Change { id, change, by, reply }).await
+        self.ask(|reply| Command::Change { id, changes, by, reply }).await
     }
 
     /// Forgets a key. Its holder is unknown from then on.

@@ -158,8 +158,8 @@ impl Keeper {
                 self.ledger.write(|ledger| ledger.keys.set_full(ledger.keys.len() >= capacity));
                 self.ledger.publish();
             }
-            Command::Change { id, change, by, reply } => {
-                let changed = self.change(id, change, &by, batch);
+            Command::Change { id, changes, by, reply } => {
+                let changed = self.change(id, changes, &by, batch);
                 batch.answer(reply, changed);
             }
             Command::Delete { id, by, reply } => {

@@ -139,7 +139,7 @@ fn a_key_is_made_renewed_changed_and_known_to_the_next_process() {
     assert_eq!(renewed.id, made.id);
     let desk = house.keys.desk();
     let turn = house.ledger.published().load().news.turn();
-    let suspended = ask(desk.change(made.id, KeyChange::Suspend, "operator")).unwrap();
+    let suspended = ask(desk.change(made.id, vec![KeyChange::Suspend], "operator")).unwrap();
     assert_eq!(suspended.state, KeyState::Suspended);
     // Both certificates may be on a connection.
     let published = house.ledger.published().load_full();
@@ -147,11 +147,11 @@ fn a_key_is_made_renewed_changed_and_known_to_the_next_process() {
     concerned.sort_unstable();
     assert_eq!(concerned, [Thumbprint::from([1; 32]), Thumbprint::from([2; 32])]);
     assert!(matches!(
-        ask(desk.change(made.id, KeyChange::Suspend, "operator")),
+        ask(desk.change(made.id, vec![KeyChange::Suspend], "operator")),
         Err(KeyDeskError::Refused(_))
     ));
     assert_eq!(ask(desk.by_certificate(Thumbprint::from([2; 32]))).unwrap(), Some(made.id));
-    ask(desk.change(made.id, KeyChange::Notes("called".to_owned()), "operator")).unwrap();
+    ask(desk.change(made.id, vec![KeyChange::Notes("called".to_owned())], "operator")).unwrap();
     let turn_after = house.ledger.published().load().news.turn();
     assert_eq!(turn_after, published.news.turn(), "notes are nothing to a shard");
     // Who is seen on a connection is noted, at the end at the latest.

@@ -162,14 +162,18 @@ impl Keeper {
     pub(super) fn change(
         &self,
         id: KeyId,
-        change: KeyChange,
+        changes: Vec<KeyChange>,
         by: &str,
         batch: &mut Batch,
     ) -> Result<KeyRecord, KeyDeskError> {
         let mut record = self.present(id, batch)?.ok_or(KeyDeskError::Unknown(id))?;
-        let action = change.name();
-        record.change(change, batch.now)?;
-        batch.put(record.clone(), (action, Some(by), None));
+        let actions: Vec<&'static str> = changes.iter().map(KeyChange::name).collect();
+        for change in changes {
+            record.change(change, batch.now)?;
+        }
+        for action in actions {
+            batch.put(record.clone(), (action, Some(by), None));
+        }
         Ok(self.with_presence(record))
     }
 

@@ -1,0 +1,175 @@
+//! Keys: listed, shown, changed, forgotten.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Extension, Json,
+    body::{Body, to_bytes},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use portcullis_identity::Roles;
+use portcullis_keys::{KeyChange, KeyId, KeyRecord, KeyState};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{Api, door::Operator, problem::Problem};
+use crate::keys::KeyFilter;
+
+/// Bytes of a body: a record with all its certificates has some 40 kB.
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// Keys of a page.
+const PAGE: usize = 100;
+const PAGE_MOST: usize = 1000;
+
+/// What is asked of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
+    after: Option<KeyId>,
+    limit: Option<usize>,
+    state: Option<KeyState>,
+    tag: Option<String>,
+    text: Option<String>,
+}
+
+/// What is changed. A field that is absent stays; roles and policy that are null are taken away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    display_name: Option<String>,
+    notes: Option<String>,
+    tags: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    roles: Option<Option<Roles>>,
+    #[serde(default, deserialize_with = "present")]
+    policy: Option<Option<String>>,
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<Listing>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(Listing { after, limit, state, tag, text }) =
+        query.map_err(|error| Problem::malformed(&error.body_text()))?;
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return Err(Problem::malformed(&format!("limit must be from 1 to {PAGE_MOST}")));
+    }
+    let (keys, next) = api.desk()?.list(after, KeyFilter { state, tag, text }, limit).await?;
+    Ok(Json(json!({ "keys": keys, "next": next })).into_response())
+}
+
+pub(super) async fn show(State(api): State<Api>, id: Path<String>) -> Result<Json<KeyRecord>, Problem> {
+    Ok(Json(api.desk()?.show(read_id(&id)?).await?))
+}
+
+pub(super) async fn approve(
+    api: State<Api>,
+    operator: Extension<Operator>,
+    id: Path<String>,
+) -> Result<Json<KeyRecord>, Problem> {
+    change_one(&api, &operator, &id, KeyChange::Approve).await
+}
+
+pub(super) async fn suspend(
+    api: State<Api>,
+    operator: Extension<Operator>,
+    id: Path<String>,
+) -> Result<Json<KeyRecord>, Problem> {
+    change_one(&api, &operator, &id, KeyChange::Suspend).await
+}
+
+pub(super) async fn resume(
+    api: State<Api>,
+    operator: Extension<Operator>,
+    id: Path<String>,
+) -> Result<Json<KeyRecord>, Problem> {
+    change_one(&api, &operator, &id, KeyChange::Resume).await
+}
+
+/// Makes all changes of a body, or none.
+pub(super) async fn change(
+    State(api): State<Api>,
+    Extension(Operator(by)): Extension<Operator>,
+    id: Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<KeyRecord>, Problem> {
+    let id = read_id(&id)?;
+    let Patch { display_name, notes, tags, roles, policy } = read_body(&headers, body).await?;
+    let changes: Vec<KeyChange> = [
+        display_name.map(KeyChange::DisplayName),
+        notes.map(KeyChange::Notes),
+        tags.map(KeyChange::Tags),
+        roles.map(KeyChange::Roles),
+        policy.map(KeyChange::Policy),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if changes.is_empty() {
+        return Err(Problem::malformed(&"the body changes nothing"));
+    }
+    Ok(Json(api.desk()?.change(id, changes, &by).await?))
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Extension(Operator(by)): Extension<Operator>,
+    id: Path<String>,
+) -> Result<Json<KeyRecord>, Problem> {
+    Ok(Json(api.desk()?.delete(read_id(&id)?, &by).await?))
+}
+
+/// Keeps a record that was exported here or elsewhere.
+pub(super) async fn import(
+    State(api): State<Api>,
+    Extension(Operator(by)): Extension<Operator>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let record: KeyRecord = read_body(&headers, body).await?;
+    let record = api.desk()?.import(record, &by).await?;
+    Ok((StatusCode::CREATED, Json(record)).into_response())
+}
+
+/// How many connections a key has, by certificate.
+pub(super) async fn connections(State(api): State<Api>, id: Path<String>) -> Result<Response, Problem> {
+    let record = api.desk()?.show(read_id(&id)?).await?;
+    let live = &api.backend()?.live;
+    let of = |thumbprint| json!({ "thumbprint_sha256": thumbprint, "connections": live.of(&thumbprint) });
+    let thumbprints = || record.certificates.iter().map(|member| member.thumbprint_sha256);
+    let total: usize = thumbprints().map(|thumbprint| live.of(&thumbprint)).sum();
+    let certificates: Vec<_> = thumbprints().map(of).collect();
+    Ok(Json(json!({ "connections": total, "certificates": certificates })).into_response())
+}
+
+async fn change_one(
+    api: &Api,
+    Operator(by): &Operator,
+    id: &str,
+    change: KeyChange,
+) -> Result<Json<KeyRecord>, Problem> {
+    Ok(Json(api.desk()?.change(read_id(id)?, vec![change], by).await?))
+}
+
+fn read_id(text: &str) -> Result<KeyId, Problem> {
+    text.parse().map_err(|error| Problem::malformed(&error))
+}
+
+async fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    if !media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::media_type());
+    }
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::too_large(BODY_BYTES_MAX))?;
+    serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(&error))
+}
+
+/// A field that is there, null or not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
