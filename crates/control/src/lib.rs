@@ -6,6 +6,7 @@
 mod admin_client;
 mod admin_listener;
 mod admin_token;
+mod clock;
 mod configuration;
 mod control_plane;
 mod error;

@@ -2,18 +2,18 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_gateway::IoBackend;
 use portcullis_policy::Snapshot;
-use portcullis_telemetry::BUCKETS_SECONDS;
+use portcullis_telemetry::{BUCKETS_SECONDS, now_unix_s};
 use portcullis_trust::{ListFacts, TrustStore, Usage};
 use tokio::time::Instant;
 
-use crate::{Configuration, ControlError, record_file::RecordKind, trusted_lists};
+use crate::{Configuration, ControlError, clock, record_file::RecordKind};
 
 /// The metrics of the process.
 ///
@@ -165,7 +165,7 @@ fn record_lists(store: &TrustStore) {
     for (territory, state) in &store.lists {
         record_list(territory, state.serving.as_ref(), state.problem.is_none());
         for (usage, name) in [(Usage::Web, "web"), (Usage::Seal, "seal")] {
-            let granted = state.granted(usage, trusted_lists::now_unix_s());
+            let granted = state.granted(usage, clock::now_unix_s());
             let granted = u32::try_from(granted).unwrap_or(u32::MAX);
             gauge!("portcullis_trust_list_anchors", "territory" => territory.clone(), "usage" => name)
                 .set(granted);
@@ -315,8 +315,4 @@ fn record_configuration(configuration: &Configuration) {
         gauge!("portcullis_certificate_not_after_timestamp_seconds", &labels)
             .set(expiry.not_after_unix_s as f64);
     }
-}
-
-fn now_unix_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     ControlError, RegisterSettings, RegisterSource,
+    clock::unix_s,
     error::chain,
     fetch::{Backoff, FetchError},
     ledger::LedgerKeeper,
@@ -431,9 +432,4 @@ fn publish(ledger: &LedgerKeeper, settings: &RegisterSettings, read: &ReadRegist
             tracing::debug!(detail, "an entry of the register was passed over");
         }
     }
-}
-
-fn unix_s(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

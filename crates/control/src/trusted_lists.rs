@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use portcullis_trust::list::{LIST_BYTES_MAX, TreeError};
 use portcullis_trust::{Anchors, TrustStore};
@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::now_unix_s;
 use crate::error::chain;
 use crate::fetch::{Backoff, FetchError};
 use crate::{ControlError, ListSource, TrustSettings};
@@ -310,10 +311,4 @@ fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, RefreshError> {
         documents.push(bytes);
     }
     Ok(documents)
-}
-
-/// The present, in Unix seconds.
-pub(crate) fn now_unix_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,5 @@
 //! `[[listener.certificate]]`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use portcullis_policy::HostName;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -14,6 +12,7 @@ use super::{
     section::Section,
     server_certificate::ServerCertificate,
 };
+use crate::clock::now_unix_s;
 
 pub(crate) const KEYS: &[&str] = &["chain", "key", "names", "default", "client_auth"];
 
@@ -144,9 +143,4 @@ fn load_file<T, E: std::fmt::Display>(
     read(&file.value)
         .map_err(|error| report.mistake(&file.place, format!("{} {error}", shown(&file.value))))
         .ok()
-}
-
-fn now_unix_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -18,7 +18,7 @@ use portcullis_keys::{KeyBook, KeyEntry, KeyId, KeyRecord, KeyState, KeyStore, S
 use portcullis_telemetry::{AuditRecord, RecordSink};
 
 use super::desk::{Command, KeyFilter, Page};
-use crate::{error::chain, ledger::LedgerKeeper, trusted_lists::now_unix_s};
+use crate::{clock::now_unix_s, error::chain, ledger::LedgerKeeper};
 use batch::Batch;
 
 /// How long a sighting waits at most while nobody asks for anything. A shard looks into the ledger ten times a second.

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     CrlSource,
+    clock::now_unix_s,
     fetch::{FetchError, FetchLimits, Fetcher, Validators},
-    trusted_lists::now_unix_s,
 };
 
 /// CRLs that are read at once. The index of one takes two thirds of its size before its signature is known to hold.

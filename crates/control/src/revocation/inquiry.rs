@@ -8,8 +8,8 @@ use portcullis_trust::{
 use thiserror::Error;
 
 use crate::{
+    clock::now_unix_s,
     fetch::{FetchError, FetchLimits, Fetcher},
-    trusted_lists::now_unix_s,
 };
 
 /// The media type of a question (RFC 6960 appendix C.1).

@@ -36,10 +36,10 @@ use super::{
 };
 use crate::{
     CrlSource, RevocationSettings,
+    clock::now_unix_s,
     error::chain,
     fetch::{Access, Backoff, Fetcher},
     ledger::{LedgerKeeper, PUBLISH_INTERVAL},
-    trusted_lists::now_unix_s,
 };
 
 /// How often changes are written to the disk. What a crash loses is asked again.

@@ -11,12 +11,12 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{Job, Keeper, Outcome, count, host};
 use crate::{
     StatusSource,
+    clock::now_unix_s,
     error::chain,
     revocation::{
         archive::{Change, Kept},
         inquiry::{self, Answered, InquiryError},
     },
-    trusted_lists::now_unix_s,
 };
 
 /// A certificate that is in use tells of itself this often.

@@ -9,12 +9,12 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{Job, Keeper, Outcome, count, host};
 use crate::{
     CrlSource,
+    clock::now_unix_s,
     error::chain,
     revocation::{
         crl_file::{self, CrlFault, CrlFile},
         facts::CrlFacts,
     },
-    trusted_lists::now_unix_s,
 };
 
 /// CRLs that are followed: a few for each CA of Europe.
