@@ -12,12 +12,15 @@ const RUNNING_MAX: usize = 128;
 /// Questions that one host is asked at once. A slow one holds up its own certificates and nobody else's.
 const RUNNING_PER_HOST_MAX: usize = 16;
 
-/// Jobs by the time when they are due, each at most once; those that are due wait for a place, host by host.
+/// Jobs by the time when they are due, each at most once; those that are due wait for a place, host by host. A place that becomes free
+/// is given to the hosts in turn, however much waits for each.
 #[derive(Debug)]
 pub(super) struct Agenda<J> {
     due: BTreeMap<(Instant, u64), J>,
     places: HashMap<J, State>,
     hosts: HashMap<String, Host<J>>,
+    /// The hosts that something waits for, in the order in which they are served next.
+    turns: VecDeque<String>,
     running: usize,
     count: u64,
 }
@@ -34,11 +37,20 @@ enum State {
 struct Host<J> {
     running: usize,
     waiting: VecDeque<J>,
+    /// Whether it stands among the turns. One that has all the places that it may have loses its turn until one is free.
+    has_turn: bool,
 }
 
 impl<J: Clone + Eq + Hash> Agenda<J> {
     pub(super) fn new() -> Self {
-        Self { due: BTreeMap::new(), places: HashMap::new(), hosts: HashMap::new(), running: 0, count: 0 }
+        Self {
+            due: BTreeMap::new(),
+            places: HashMap::new(),
+            hosts: HashMap::new(),
+            turns: VecDeque::new(),
+            running: 0,
+            count: 0,
+        }
     }
 
     /// Sets the time for a job, unless it is to be done earlier anyhow. One that is under way is done again then.
@@ -87,10 +99,11 @@ impl<J: Clone + Eq + Hash> Agenda<J> {
 
     /// Whether a job at `host` may begin now. If not it waits, and [`take_ready`](Self::take_ready) gives it out.
     pub(super) fn begin(&mut self, job: &J, host: &str) -> bool {
-        let slot = self
-            .hosts
-            .entry(host.to_owned())
-            .or_insert_with(|| Host { running: 0, waiting: VecDeque::new() });
+        let slot = self.hosts.entry(host.to_owned()).or_insert_with(|| Host {
+            running: 0,
+            waiting: VecDeque::new(),
+            has_turn: false,
+        });
         if self.running < RUNNING_MAX && slot.running < RUNNING_PER_HOST_MAX {
             slot.running += 1;
             self.running += 1;
@@ -99,6 +112,7 @@ impl<J: Clone + Eq + Hash> Agenda<J> {
         }
         slot.waiting.push_back(job.clone());
         self.places.insert(job.clone(), State::Waiting);
+        self.give_turn(host);
         false
     }
 
@@ -109,6 +123,7 @@ impl<J: Clone + Eq + Hash> Agenda<J> {
         if let Some(slot) = self.hosts.get_mut(&host) {
             slot.running -= 1;
         }
+        self.give_turn(&host);
         if let Some(again) = again {
             self.schedule(job.clone(), again);
         }
@@ -119,11 +134,33 @@ impl<J: Clone + Eq + Hash> Agenda<J> {
         if self.running >= RUNNING_MAX {
             return None;
         }
-        self.hosts.retain(|_, slot| slot.running > 0 || !slot.waiting.is_empty());
-        let mut with_a_place = self.hosts.values_mut().filter(|slot| slot.running < RUNNING_PER_HOST_MAX);
-        let job = with_a_place.find_map(|slot| slot.waiting.pop_front())?;
-        self.places.remove(&job);
-        Some(job)
+        while let Some(host) = self.turns.pop_front() {
+            let Some(slot) = self.hosts.get_mut(&host) else { continue };
+            slot.has_turn = false;
+            if slot.running >= RUNNING_PER_HOST_MAX {
+                continue;
+            }
+            let job = slot.waiting.pop_front();
+            self.give_turn(&host);
+            if let Some(job) = job {
+                self.places.remove(&job);
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Puts a host behind the others if something waits for it and it may have a place, and strikes it out if it is done with.
+    fn give_turn(&mut self, host: &str) {
+        let Some(slot) = self.hosts.get_mut(host) else { return };
+        match slot.waiting.is_empty() {
+            true if slot.running == 0 => drop(self.hosts.remove(host)),
+            false if slot.running < RUNNING_PER_HOST_MAX && !slot.has_turn => {
+                slot.has_turn = true;
+                self.turns.push_back(host.to_owned());
+            }
+            _ => {}
+        }
     }
 }
 
@@ -175,6 +212,29 @@ mod tests {
     }
 
     #[test]
+    fn hosts_are_served_in_turn() {
+        let mut agenda = Agenda::new();
+        let host = |job: &u32| format!("host-{}", job / 1000);
+        // Eight hosts have all places, and much more to do; then one question comes for each of twenty others.
+        let (crowds, single) =
+            ((0..8).flat_map(|crowd| crowd * 1000..crowd * 1000 + 100), (8..28).map(|host| host * 1000));
+        let mut running: VecDeque<u32> =
+            crowds.chain(single.clone()).filter(|job| agenda.begin(job, &host(job))).collect();
+        assert_eq!(running.len(), RUNNING_MAX);
+        let mut begun = Vec::new();
+        for _ in 0..2 * 28 {
+            agenda.finish(&running.pop_front().unwrap());
+            let next = agenda.take_ready().unwrap();
+            assert!(agenda.begin(&next, &host(&next)));
+            running.push_back(next);
+            begun.push(next);
+        }
+        for job in single {
+            assert!(begun.contains(&job), "{job} is not put off by those who have more");
+        }
+    }
+
+    #[test]
     fn there_is_a_bound_over_all_hosts_and_nothing_is_left_behind() {
         let mut agenda = Agenda::new();
         let begun = (0..2000_u32).filter(|job| agenda.begin(job, &format!("host-{}", job % 100))).count();
@@ -190,6 +250,9 @@ mod tests {
             }
         }
         assert_eq!(agenda.take_ready(), None);
-        assert_eq!((done, agenda.hosts.len(), agenda.places.len(), agenda.running), (2000, 0, 0, 0));
+        assert_eq!(
+            (done, agenda.hosts.len(), agenda.turns.len(), agenda.places.len(), agenda.running),
+            (2000, 0, 0, 0, 0)
+        );
     }
 }
