@@ -2,11 +2,13 @@
 //! network serves what was fetched before.
 
 use std::io::{Cursor, Write as _};
+use std::time::Duration;
 
 use portcullis_test_harness::{
     Answering, Configuration, Gate, HttpsServer, Refusal, Site, TlsClient, eventually,
 };
 use portcullis_test_pki::{Role, ServerCertificate, TppCertificate};
+use time::{OffsetDateTime, macros::format_description};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -27,14 +29,27 @@ impl Publisher {
 
     /// Publishes an archive, and tells of it.
     fn publish(&self, archive: &[u8]) {
+        self.publish_aged(archive, Duration::ZERO);
+    }
+
+    /// The same, published so long ago.
+    fn publish_aged(&self, archive: &[u8], age: Duration) {
         self.0.answer(ARCHIVE, Answering::Document(archive.to_vec()));
-        self.tell(&self.0.url("/register/downloads/PSDMD/"), &sha256(archive));
+        self.tell_aged(&self.0.url("/register/downloads/PSDMD/"), &sha256(archive), age);
     }
 
     fn tell(&self, context: &str, sha256: &str) {
+        self.tell_aged(context, sha256, Duration::ZERO);
+    }
+
+    fn tell_aged(&self, context: &str, sha256: &str, age: Duration) {
+        let format = format_description!(
+            "[weekday repr:short] [month repr:short] [day] [hour]:[minute]:[second] UTC [year]"
+        );
+        let timestamp = (OffsetDateTime::now_utc() - age).format(format).expect("a time");
         let metadata = format!(
             r#"{{"latest_version_relative_zip_path":"1/x.zip","latest_version_relative_zip_size":"1","sha256_hash":"{sha256}",
-                "timestamp":"Mon Aug 24 16:00:29 UTC 2026","golden_copy_path_context":"{context}"}}"#
+                "timestamp":"{timestamp}","golden_copy_path_context":"{context}"}}"#
         );
         self.0.answer(METADATA, Answering::Document(metadata.into_bytes()));
     }
@@ -56,10 +71,16 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// The register with these numbers of the German authority, as an archive.
 fn archive(numbers: &[&str]) -> Vec<u8> {
+    archive_of(numbers, "20260814223344848")
+}
+
+/// The same, with entities of this version.
+fn archive_of(numbers: &[&str], version: &str) -> Vec<u8> {
     let entity = |number: &&str| {
         format!(
             r#"{{"CA_OwnerID":"DE_BAFIN","EntityCode":"DE_BAFIN!{number}","EntityType":"PSD_AISP",
-                "Properties":[{{"ENT_AUT":["2018-07-02"]}}],"Services":[{{"DE":["PS_080"]}}]}}"#
+                "Properties":[{{"ENT_AUT":["2018-07-02"]}}],"Services":[{{"DE":["PS_080"]}}],
+                "__EBA_EntityVersion":"{version}"}}"#
         )
     };
     let entities: Vec<String> = numbers.iter().map(entity).collect();
@@ -143,6 +164,42 @@ fn what_goes_wrong_changes_nothing() {
         assert_eq!(outcome(&gate, &one), Ok(200), "{code}");
         publisher.publish(&good);
     }
+}
+
+#[test]
+fn a_copy_that_was_left_behind_is_not_taken_for_the_newest() {
+    let site = Site::new();
+    let publisher = Publisher::new(&site);
+    let (old, new) = (archive_of(&["1"], "20260814223344848"), archive_of(&["2"], "20260815223344848"));
+    publisher.publish(&new);
+    let gate = Gate::start(PORTCULLIS, &site, &publisher.configuration());
+    let (one, two) = (client(&site, "1"), client(&site, "2"));
+    eventually("it is fetched", || outcome(&gate, &two) == Ok(200));
+    publisher.publish(&old);
+    eventually("the one before is refused", || refreshes(&gate, "register.rollback") >= 1.0);
+    assert_eq!((outcome(&gate, &one), outcome(&gate, &two)), (Ok(403), Ok(200)));
+    publisher.publish(&new);
+    let before = refreshes(&gate, "success");
+    eventually("the newest is there again", || refreshes(&gate, "success") > before);
+}
+
+#[test]
+fn a_register_is_as_old_as_its_publisher_says_however_often_it_is_told() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let site = Site::new();
+    let publisher = Publisher::new(&site);
+    publisher.publish_aged(&archive(&["1"]), 100 * HOUR);
+    let gate = Gate::start(PORTCULLIS, &site, &publisher.configuration());
+    let one = client(&site, "1");
+    eventually("it is fetched", || outcome(&gate, &one) == Ok(200));
+    let as_of = || gate.metrics().sum("portcullis_register_as_of_timestamp_seconds", &[]);
+    let first = as_of();
+    let now = OffsetDateTime::now_utc().unix_timestamp() as f64;
+    assert!((now - first - 360_000.0).abs() < 600.0, "{first}");
+    // Its publisher says all at once that it is older than it may become.
+    publisher.publish_aged(&archive(&["1"]), 130 * HOUR);
+    eventually("it serves no longer", || outcome(&gate, &one) == Ok(403));
+    assert!(as_of() < first);
 }
 
 #[test]

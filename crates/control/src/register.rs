@@ -25,12 +25,13 @@ use tokio::{
 
 use crate::{
     ControlError, RegisterSettings, RegisterSource,
-    clock::unix_s,
+    clock::{now_unix_s, unix_s},
     error::chain,
     fetch::{Backoff, FetchError},
     ledger::LedgerKeeper,
 };
 use document::{Content, Documents};
+use download::Download;
 
 /// The register as it was fetched, in its folder.
 const KEPT: &str = "register.zip";
@@ -90,6 +91,14 @@ pub(crate) enum RegisterFault {
         /// How many there are.
         now: usize,
     },
+    /// Its newest entity is older than that of the one before: a copy that was left behind.
+    #[error("its newest entity is of {now}, and that of the one before of {before} (Unix seconds)")]
+    Rollback {
+        /// When that of the one before was written.
+        before: i64,
+        /// When this one's was.
+        now: i64,
+    },
     /// A task ended by itself.
     #[error("it was not read to the end")]
     Task(#[from] JoinError),
@@ -107,6 +116,7 @@ impl RegisterFault {
             Self::Metadata { .. } => "register.metadata",
             Self::Digest => "register.digest",
             Self::Shrunk { .. } => "register.shrunk",
+            Self::Rollback { .. } => "register.rollback",
             Self::Task(_) => "register.task",
         }
     }
@@ -122,7 +132,7 @@ impl RegisterFault {
 pub(crate) struct ReadRegister {
     content: Content,
     register: Arc<Register>,
-    /// When it was last known to be the newest.
+    /// When it was published; for a file that others keep, when that was last changed.
     as_of: Option<SystemTime>,
 }
 
@@ -230,7 +240,7 @@ pub struct RegisterFacts {
     pub providers: usize,
     /// What could not be understood.
     pub passed_over: PassedOver,
-    /// When it was last known to be the newest, and until when it serves, in Unix seconds; nothing for tables alone.
+    /// When it was published, and until when it serves, in Unix seconds; nothing for tables alone.
     pub times: Option<(i64, i64)>,
 }
 
@@ -296,12 +306,15 @@ impl Clerk {
         let folder = || RegisterFault::file(cache);
         fs::create_dir_all(cache).map_err(folder())?;
         let (kept, unfinished) = (cache.join(KEPT), cache.join(UNFINISHED));
-        let is_new = download::fetch(url, roots, &kept, &unfinished, settings.bytes_max).await?;
+        let Download { is_new, published } =
+            download::fetch(url, roots, &kept, &unfinished, settings.bytes_max).await?;
+        // It is as old as its publisher says, not as old as its last answer: that may be of a server that was left behind.
+        let file = if is_new { &unfinished } else { &kept };
+        let dated = File::options().write(true).open(file);
+        dated
+            .and_then(|file| file.set_modified(published.min(SystemTime::now())))
+            .map_err(RegisterFault::file(file))?;
         if !is_new {
-            let touched = File::options().write(true).open(&kept);
-            touched
-                .and_then(|kept| kept.set_modified(SystemTime::now()))
-                .map_err(RegisterFault::file(&kept))?;
             return self.read(None).await;
         }
         let read = self.read(Some(unfinished.clone())).await;
@@ -383,6 +396,12 @@ fn read(
         let (before, now) = (known.register.len(), register.len());
         if now < before / 2 {
             return Err(RegisterFault::Shrunk { before, now });
+        }
+        // A mistaken time in the future would keep every later register out.
+        let before = known.register.newest_entity().filter(|before| *before <= now_unix_s());
+        let now = register.newest_entity().unwrap_or(i64::MIN);
+        if let Some(before) = before.filter(|before| now < *before) {
+            return Err(RegisterFault::Rollback { before, now });
         }
     }
     Ok(Some(ReadRegister { content, register: Arc::new(register), as_of }))

@@ -23,6 +23,7 @@ const PASSED_OVER_MAX: usize = 16;
 pub struct Register {
     authorities: HashMap<AuthorityCode, Providers>,
     passed_over: PassedOver,
+    newest_entity: Option<i64>,
 }
 
 /// The providers of one authority.
@@ -90,6 +91,12 @@ impl Register {
     /// What was read and left out because it could not be understood.
     pub fn passed_over(&self) -> &PassedOver {
         &self.passed_over
+    }
+
+    /// When the newest entity of the EBA's register was written there, in Unix seconds, whatever kind it is of; `None` if none tells.
+    /// One that was published later has a later one.
+    pub fn newest_entity(&self) -> Option<i64> {
+        self.newest_entity
     }
 
     /// The names of a provider, one a record.
@@ -227,16 +234,17 @@ impl RegisterBuilder {
     pub fn read_eba(&mut self, document: impl Read, bytes_max: u64) -> Result<(), RegisterError> {
         let before = self.register.len();
         let (register, resolve) = (&mut self.register, self.resolve);
-        eba::read(document, bytes_max, &mut |record| {
+        let newest = eba::read(document, bytes_max, &mut |record| {
             if let Err(detail) = record.and_then(|record| register.add(record, resolve)) {
                 register.passed_over.add(detail);
             }
         })?;
+        register.newest_entity = newest.max(register.newest_entity);
         if register.len() == before { Err(RegisterError::Empty) } else { Ok(()) }
     }
 
     /// Reads a table of an operator, of `bytes_max` at most. What it says of a provider stands in the place of what was read
-    /// before.
+    /// before. A row of an authority that is not known is passed over and counted: no certificate would lead to it.
     ///
     /// # Errors
     /// Something in it cannot be understood: a mistake of the operator, who is told where. The builder is of no use then.
@@ -246,7 +254,17 @@ impl RegisterBuilder {
         form: TableForm,
         bytes_max: u64,
     ) -> Result<(), RegisterError> {
-        let records = table::read(table, form, bytes_max)?;
+        let mut records = Vec::new();
+        for (place, record) in table::read(table, form, bytes_max)? {
+            let (country, code) = &record.authority;
+            if AuthorityCode::new(country, code).is_some() && (self.resolve)(country, code).is_none() {
+                self.register
+                    .passed_over
+                    .add(format!("{place}: {country}-{code} is no authority that is known"));
+            } else {
+                records.push(record);
+            }
+        }
         let mut replaced = HashSet::new();
         for record in &records {
             let (authority, number) = (record.authority(self.resolve), record.number.clone());

@@ -12,7 +12,13 @@ const NOW: i64 = 20_000 * DAY;
 const FOREVER: i64 = i64::MAX;
 
 fn resolve(country: &str, code: &str) -> Option<(&'static str, &'static str)> {
-    ((country, code) == ("FI", "FIN-FSA")).then_some(("FI", "FINFSA"))
+    match (country, code) {
+        ("FI", "FIN-FSA") => Some(("FI", "FINFSA")),
+        ("GB", "FCA") => Some(("GB", "FCA")),
+        ("DE", "BAFIN") => Some(("DE", "BAFIN")),
+        ("IE", "CBI") => Some(("IE", "CBI")),
+        _ => None,
+    }
 }
 
 fn builder() -> RegisterBuilder {
@@ -304,6 +310,41 @@ fn mistakes_in_tables_are_told_with_their_place() {
         r#"[{"authority":"GB-FCA","number":"1","authorised":"2018-07-02","roles":"","role":"PSP_AI"}]"#;
     assert_eq!(read(unknown, TableForm::Json).code(), "register.malformed");
     assert_eq!(read(&" ".repeat(400), TableForm::Json).code(), "register.too-large");
+}
+
+#[test]
+fn a_row_of_an_unknown_authority_is_passed_over_and_told() {
+    let csv = "authority,number,authorised,roles\nGB-FCA,1,2018-07-02,PSP_AI\nDE-BFIN,2,2018-07-02,PSP_AI\n";
+    let json = r#"[{"authority":"DE-BFIN","number":"2","authorised":"2018-07-02","roles":"PSP_AI"},
+        {"authority":"GB-FCA","number":"1","authorised":"2018-07-02","roles":"PSP_AI"}]"#;
+    for (table, form, place) in [(csv, TableForm::Csv, "line 3"), (json, TableForm::Json, "entry 1")] {
+        let mut builder = builder();
+        builder.read_table(table.as_bytes(), form, 1 << 20).unwrap();
+        let register = builder.build();
+        assert_eq!((register.len(), register.passed_over().count), (1, 1));
+        let told = format!("{place}: DE-BFIN is no authority that is known");
+        assert_eq!(register.passed_over().details, [told]);
+        assert_eq!(look_up(&register, ("DE", "BFIN"), "2"), Registered::NotFound);
+    }
+}
+
+#[test]
+fn a_register_is_as_new_as_its_newest_entity() {
+    let of = |number: &str, version: &str| {
+        entity("IE_CBI", number, r#"["2018-07-02"]"#, "[]").replace("20260814223344848", version)
+    };
+    let newest = |entities: &[String]| register(&entities.join(",")).newest_entity();
+    let first = of("1", "20260814223344848");
+    assert_eq!(newest(std::slice::from_ref(&first)), Some(1_786_746_824));
+    // An agent is no provider, and was written all the same.
+    let agent = of("2", "20260814223345848").replace("PSD_PI", "PSD_AG");
+    assert_eq!(newest(&[agent, first.clone()]), Some(1_786_746_825));
+    for none in
+        ["", "2026", "20261314223344848", "202608142233448489", "2026081422334484é", "99999999999999999"]
+    {
+        assert_eq!(newest(&[of("3", none), first.clone()]), Some(1_786_746_824), "{none}");
+    }
+    assert_eq!(newest(&[of("1", "")]), None);
 }
 
 #[test]

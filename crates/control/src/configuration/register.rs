@@ -1,5 +1,6 @@
 //! `[register]`: who is authorised as a payment service provider, and what follows from it.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -160,11 +161,18 @@ fn tables(section: &Section<'_>, folder: &Folder) -> Option<Vec<(PathBuf, TableF
             }
         };
         let read = file::read(&path, TABLE_BYTES_MAX).map_err(|error| error.to_string()).and_then(|bytes| {
-            let table = RegisterBuilder::new(resolve_authority).read_table(&*bytes, form, TABLE_BYTES_MAX);
+            let mut builder = RegisterBuilder::new(resolve_authority);
+            let table = builder.read_table(&*bytes, form, TABLE_BYTES_MAX).map(|()| builder.build());
             table.map_err(|error| error.to_string())
         });
-        if let Err(error) = read {
-            section.report().mistake(&table.place, format!("{}: {error}", shown(&table.value)));
+        let at = |told: &dyn Display| format!("{}: {told}", shown(&table.value));
+        match read {
+            Ok(read) => {
+                for detail in &read.passed_over().details {
+                    section.report().warning(&table.place, format!("{} and is passed over", at(detail)));
+                }
+            }
+            Err(error) => section.report().mistake(&table.place, at(&error)),
         }
         Some((path, form))
     };

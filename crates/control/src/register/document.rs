@@ -48,7 +48,7 @@ impl Documents {
         Ok(Content(octets(hash)))
     }
 
-    /// When the EBA's register was last known to be the newest: whoever keeps the file changes its time.
+    /// When the EBA's register was published: whoever keeps the file says so by its time.
     pub(super) fn as_of(&self) -> Result<Option<SystemTime>, RegisterFault> {
         let modified = |(path, file): &(PathBuf, File)| {
             file.metadata().and_then(|metadata| metadata.modified()).map_err(RegisterFault::file(path))

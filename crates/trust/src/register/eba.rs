@@ -9,6 +9,8 @@ use std::io::Read;
 use portcullis_identity::Roles;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use time::PrimitiveDateTime;
+use time::macros::format_description;
 
 use super::RegisterError;
 use super::bounded::{BoundedJson, cause};
@@ -26,20 +28,31 @@ const SHOWN_CHARS: usize = 60;
 /// agents, whom their principals answer for, and those who are excluded or act under national law.
 const AUTHORISED: [&str; 5] = ["PSD_PI", "PSD_EPI", "PSD_EMI", "PSD_EEMI", "PSD_AISP"];
 
-/// Reads the document, and hands out each entity that is authorised or was, or what is wrong with it.
+/// Reads the document, and hands out each entity that is authorised or was, or what is wrong with it. Returns when the newest of all
+/// entities was written, in Unix seconds, if one tells.
 pub(super) fn read(
     document: impl Read,
     bytes_max: u64,
     add: &mut dyn FnMut(Result<Record, String>),
-) -> Result<(), RegisterError> {
+) -> Result<Option<i64>, RegisterError> {
     let mut json = serde_json::Deserializer::from_reader(BoundedJson::new(document, bytes_max));
-    Node { add, depth: DEPTH }.deserialize(&mut json).map_err(cause)?;
-    json.end().map_err(cause)
+    let mut newest = None;
+    Node { add, newest: &mut newest, depth: DEPTH }.deserialize(&mut json).map_err(cause)?;
+    json.end().map_err(cause)?;
+    Ok(newest)
+}
+
+/// The time in a version of an entity, as in `20260814223344848`, in Unix seconds.
+fn written_at(version: &str) -> Option<i64> {
+    let seconds = version.get(..14).filter(|_| version.len() == 17)?;
+    let format = format_description!("[year][month][day][hour][minute][second]");
+    Some(PrimitiveDateTime::parse(seconds, format).ok()?.assume_utc().unix_timestamp())
 }
 
 /// A list of nodes, or an entity.
 struct Node<'a> {
     add: &'a mut dyn FnMut(Result<Record, String>),
+    newest: &'a mut Option<i64>,
     depth: usize,
 }
 
@@ -62,12 +75,17 @@ impl<'de> Visitor<'de> for Node<'_> {
         let depth = self.depth.checked_sub(1);
         let depth =
             depth.ok_or_else(|| serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &"an entity"))?;
-        while nodes.next_element_seed(Node { add: &mut *self.add, depth })?.is_some() {}
+        while nodes
+            .next_element_seed(Node { add: &mut *self.add, newest: &mut *self.newest, depth })?
+            .is_some()
+        {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
-        if let Some(record) = Entity::read(fields)?.into_record() {
+        let entity = Entity::read(fields)?;
+        *self.newest = entity.version.first().and_then(written_at).max(*self.newest);
+        if let Some(record) = entity.into_record() {
             (self.add)(record);
         }
         Ok(())
@@ -80,6 +98,7 @@ struct Entity {
     owner: Texts,
     code: Texts,
     kind: Texts,
+    version: Texts,
     properties: Properties,
     services: ServicesByCountry,
 }
@@ -95,6 +114,8 @@ enum Field {
     Kind,
     Properties,
     Services,
+    #[serde(rename = "__EBA_EntityVersion")]
+    Version,
     #[serde(other)]
     Other,
 }
@@ -107,6 +128,7 @@ impl Entity {
                 Field::Owner => fields.next_value_seed(Reading(&mut entity.owner))?,
                 Field::Code => fields.next_value_seed(Reading(&mut entity.code))?,
                 Field::Kind => fields.next_value_seed(Reading(&mut entity.kind))?,
+                Field::Version => fields.next_value_seed(Reading(&mut entity.version))?,
                 // Most records are of agents, whose kind comes before their properties.
                 Field::Properties if entity.may_be_authorised() => {
                     fields.next_value_seed(Reading(&mut entity.properties))?;

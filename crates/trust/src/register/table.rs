@@ -44,14 +44,18 @@ struct Row {
 #[derive(Debug, Default)]
 struct Words(Vec<String>);
 
-/// Reads the whole of a table.
-pub(super) fn read(table: impl Read, form: TableForm, bytes_max: u64) -> Result<Vec<Record>, RegisterError> {
+/// Reads the whole of a table: its records, each with its place.
+pub(super) fn read(
+    table: impl Read,
+    form: TableForm,
+    bytes_max: u64,
+) -> Result<Vec<(String, Record)>, RegisterError> {
     match form {
         TableForm::Json => {
             let rows: Vec<Row> =
                 serde_json::from_reader(BoundedJson::new(table, bytes_max)).map_err(cause)?;
             let numbered = rows.into_iter().enumerate();
-            numbered.map(|(index, row)| row.into_record(&format!("entry {}", index + 1))).collect()
+            numbered.map(|(index, row)| row.into_record(format!("entry {}", index + 1))).collect()
         }
         TableForm::Csv => {
             let mut bounded = Vec::new();
@@ -66,7 +70,7 @@ pub(super) fn read(table: impl Read, form: TableForm, bytes_max: u64) -> Result<
                 let row = row.map_err(malformed)?;
                 let line = row.position().map_or(0, csv::Position::line);
                 let read: Row = row.deserialize(Some(&headers)).map_err(malformed)?;
-                records.push(read.into_record(&format!("line {line}"))?);
+                records.push(read.into_record(format!("line {line}"))?);
             }
             Ok(records)
         }
@@ -79,8 +83,11 @@ fn malformed(error: csv::Error) -> RegisterError {
 }
 
 impl Row {
-    fn into_record(self, place: &str) -> Result<Record, RegisterError> {
-        self.record().map_err(|detail| RegisterError::Malformed { detail: format!("{place}: {detail}") })
+    fn into_record(self, place: String) -> Result<(String, Record), RegisterError> {
+        match self.record() {
+            Ok(record) => Ok((place, record)),
+            Err(detail) => Err(RegisterError::Malformed { detail: format!("{place}: {detail}") }),
+        }
     }
 
     fn record(self) -> Result<Record, String> {
