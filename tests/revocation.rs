@@ -245,6 +245,32 @@ fn a_list_is_where_to_look_when_the_responder_is_down() {
 }
 
 #[test]
+fn lists_take_no_more_memory_than_they_may() {
+    let site = Site::new();
+    let lists = Answers::start(Answering::Status(503));
+    let tpp = site.issue(certificate().crl_distribution_point(&lists.url()));
+    // Fourteen bytes each.
+    let list = |number: u8, entries: u8| {
+        let list = (0..entries).fold(RevocationList::of(&site.qtsp).number(number), |list, octet| {
+            list.entry(&[1, octet, 3, 4, 5, 6, 7, 8], &[])
+        });
+        Answering::Body(list.der().expect("a list"))
+    };
+    lists.turn_to(list(1, 60));
+    let gate = Gate::start(PORTCULLIS, &site, &configuration(&[lists.host()], "crl_memory_max = \"1k\""));
+    let client = client(&site, &tpp);
+    eventually("the list is there", || outcome(&gate, &client) == Ok(200));
+    lists.turn_to(list(2, 80));
+    eventually("a longer one is refused", || checks(&gate, "crl.memory") >= 1.0);
+    assert_eq!(outcome(&gate, &client), Ok(200), "what was known serves on");
+    let taken = || gate.metrics().sum("portcullis_crl_memory_bytes", &[]);
+    eventually("its memory is told", || taken() == 840.0);
+    // The next takes the place of the one before.
+    lists.turn_to(list(3, 70));
+    eventually("one that fits is taken up", || taken() == 980.0);
+}
+
+#[test]
 fn who_does_not_hold_a_certificate_makes_the_gate_ask_nobody() {
     let site = Site::new();
     let listener = Answers::start(Answering::Status(503));

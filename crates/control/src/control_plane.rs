@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use portcullis_gateway::{Gateway, Published, SightingSinks, plan::Plan, sightings};
+use portcullis_gateway::{Gateway, LiveConnections, Published, SightingSinks, plan::Plan, sightings};
 use portcullis_telemetry::RecordSinks;
 use portcullis_trust::TrustStore;
 use tokio::{
@@ -29,7 +29,7 @@ use crate::{
     record_file::{RecordKind, RecordWriter},
     recorder::Recorder,
     register::{ReadRegister, RegisterTask, read_for_reload},
-    revocation::Revocation,
+    revocation::{Revocation, Surroundings},
     service_manager::ServiceManager,
     signals::{Signal, Signals},
     ticket_keys::TicketKeys,
@@ -148,7 +148,10 @@ impl ControlPlane {
             RecordWriter::start(RecordKind::Audit, log_settings.audit_file.as_deref())?;
         let (ledger, plan) = (LedgerKeeper::new(), Arc::new(ArcSwap::from_pointee(plan)));
         let ((status, seen), (key_sink, sighted)) = (sightings(), sightings());
-        let start = |settings| Revocation::start(settings, ledger.clone(), seen);
+        let live = Arc::new(LiveConnections::default());
+        let around =
+            Surroundings { ledger: ledger.clone(), recorder: recorder.clone(), live: Arc::clone(&live) };
+        let start = |settings| Revocation::start(settings, around, seen);
         let revocation = revocation.map(start).transpose();
         let revocation = revocation.map_err(|error| ControlError::Revocation(error.into()))?;
         let register = RegisterTask::start(register, ledger.clone()).await;
@@ -159,7 +162,7 @@ impl ControlPlane {
         let keys = keys.map(start).transpose()?;
         let published = Published { plan: Arc::clone(&plan), ledger: Arc::clone(ledger.published()) };
         let sinks = SightingSinks { status, keys: key_sink };
-        let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sinks))?;
+        let gateway = Gateway::start(&runtime, &published, (&RecordSinks { access, audit }, &sinks), live)?;
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
         }

@@ -13,7 +13,7 @@ use portcullis_telemetry::{BUCKETS_SECONDS, now_unix_s};
 use portcullis_trust::{ListFacts, TrustStore, Usage};
 use tokio::time::Instant;
 
-use crate::{Configuration, ControlError, clock, record_file::RecordKind};
+use crate::{Configuration, ControlError, RevocationFacts, clock, record_file::RecordKind};
 
 /// The metrics of the process.
 ///
@@ -25,6 +25,8 @@ pub(crate) struct Recorder {
     configuration: Arc<Mutex<PrometheusRecorder>>,
     /// Likewise for what follows from trusted lists.
     lists: Arc<Mutex<PrometheusRecorder>>,
+    /// Likewise for what is known of revocation: a CRL that is followed no more has no end.
+    revocation: Arc<Mutex<PrometheusRecorder>>,
     /// When the current ticket key began to serve.
     ticket_key_since: Arc<Mutex<Option<Instant>>>,
 }
@@ -51,14 +53,19 @@ impl Recorder {
             refreshes(result).increment(0);
         }
         ticket_key_rotations().increment(0);
-        Ok(Self { process, configuration: empty(), lists: empty(), ticket_key_since: Arc::default() })
+        Ok(Self::of(process))
     }
 
     /// A recorder that the process does not write to.
     #[cfg(test)]
     pub(crate) fn detached() -> Self {
         let process = PrometheusBuilder::new().build_recorder().handle();
-        Self { process, configuration: empty(), lists: empty(), ticket_key_since: Arc::default() }
+        Self::of(process)
+    }
+
+    fn of(process: PrometheusHandle) -> Self {
+        let (configuration, lists, revocation) = (empty(), empty(), empty());
+        Self { process, configuration, lists, revocation, ticket_key_since: Arc::default() }
     }
 
     /// Takes over the metrics that follow from a configuration.
@@ -94,6 +101,13 @@ impl Recorder {
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || record_lists(store));
         *locked(&self.lists) = recorder;
+    }
+
+    /// Tells what is known of revocation.
+    pub(crate) fn revocation(&self, facts: &RevocationFacts) {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&recorder, || record_revocation(facts));
+        *locked(&self.revocation) = recorder;
     }
 
     /// Tells when the current ticket key began to serve.
@@ -141,7 +155,7 @@ impl Recorder {
             gauge!("portcullis_ticket_key_age_seconds").set(since.elapsed().as_secs_f64());
         }
         let of = |recorder: &Mutex<PrometheusRecorder>| locked(recorder).handle().render();
-        self.process.render() + &of(&self.configuration) + &of(&self.lists)
+        self.process.render() + &of(&self.configuration) + &of(&self.lists) + &of(&self.revocation)
     }
 }
 
@@ -188,6 +202,21 @@ fn record_list(territory: &str, serving: Option<&ListFacts>, is_up_to_date: bool
     }
 }
 
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which no clock and no memory reaches")]
+fn record_revocation(facts: &RevocationFacts) {
+    describe_revocation();
+    gauge!("portcullis_revocation_certificates").set(facts.certificates as f64);
+    gauge!("portcullis_ocsp_answers").set(facts.answers as f64);
+    if let Some(earliest) = facts.next_update {
+        gauge!("portcullis_ocsp_next_update_timestamp_seconds").set(earliest as f64);
+    }
+    gauge!("portcullis_crl_memory_bytes").set(facts.crl_memory_bytes as f64);
+    for crl in &facts.crls {
+        let labels = [("issuer", crl.issuer.clone()), ("url", crl.url.clone())];
+        gauge!("portcullis_crl_next_update_timestamp_seconds", &labels).set(crl.next_update as f64);
+    }
+}
+
 fn record_anchors(policy: &Snapshot) {
     for (_, domain) in policy.domains() {
         let anchors = u32::try_from(domain.client_auth.anchors.len()).unwrap_or(u32::MAX);
@@ -208,13 +237,6 @@ fn describe_own() {
         "portcullis_revocation_checks_total",
         "Answers about revocation, by source and result."
     );
-    describe_gauge!("portcullis_revocation_certificates", "Certificates whose status is followed.");
-    describe_gauge!("portcullis_ocsp_answers", "Answers of OCSP responders that serve.");
-    describe_gauge!(
-        "portcullis_ocsp_next_update_timestamp_seconds",
-        "The end of the answer that ends first."
-    );
-    describe_gauge!("portcullis_crl_next_update_timestamp_seconds", "The end of each CRL.");
     describe_counter!("portcullis_revocation_evictions_total", "Certificates that made room for others.");
     describe_counter!("portcullis_revocation_write_errors_total", "Answers that could not be kept on disk.");
     describe_counter!(
@@ -271,6 +293,22 @@ fn describe_own() {
     );
     describe_counter!("portcullis_access_write_errors_total", "Writes to the access log that failed.");
     describe_counter!("portcullis_audit_write_errors_total", "Writes to the audit log that failed.");
+}
+
+fn describe_revocation() {
+    describe_gauge!("portcullis_revocation_certificates", "Certificates whose status is followed.");
+    describe_gauge!("portcullis_ocsp_answers", "Answers of OCSP responders that serve.");
+    describe_gauge!(
+        "portcullis_ocsp_next_update_timestamp_seconds",
+        Unit::Seconds,
+        "The end of the answer that ends first; absent without one."
+    );
+    describe_gauge!(
+        "portcullis_crl_next_update_timestamp_seconds",
+        Unit::Seconds,
+        "The end of each CRL that is followed."
+    );
+    describe_gauge!("portcullis_crl_memory_bytes", Unit::Bytes, "Memory that the CRLs take together.");
 }
 
 fn describe_lists() {

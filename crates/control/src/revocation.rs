@@ -6,17 +6,21 @@
 mod agenda;
 mod archive;
 mod crl_file;
+mod crl_memory;
 mod facts;
 mod inquiry;
 mod keeper;
 
-use std::{io, sync::mpsc::Receiver};
+use std::{
+    io,
+    sync::{Arc, mpsc::Receiver},
+};
 
-use portcullis_gateway::Sighting;
+use portcullis_gateway::{LiveConnections, Sighting};
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{ControlError, RevocationSettings, fetch::FetchError, ledger::LedgerKeeper};
+use crate::{ControlError, RevocationSettings, fetch::FetchError, ledger::LedgerKeeper, recorder::Recorder};
 pub use facts::{CrlFacts, RevocationFacts};
 use keeper::Keeper;
 
@@ -47,6 +51,17 @@ pub(crate) enum RevocationError {
     Client(#[from] FetchError),
 }
 
+/// Where the keeper writes, and whom it asks who is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// What is known, for the shards.
+    pub(crate) ledger: LedgerKeeper,
+    /// The same altogether, for the operator.
+    pub(crate) recorder: Recorder,
+    /// The certificates that have a connection.
+    pub(crate) live: Arc<LiveConnections>,
+}
+
 /// The task that asks.
 #[derive(Debug)]
 pub(crate) struct Revocation {
@@ -62,10 +77,10 @@ impl Revocation {
     /// [`RevocationError`].
     pub(crate) fn start(
         settings: RevocationSettings,
-        ledger: LedgerKeeper,
+        around: Surroundings,
         sightings: Receiver<Sighting>,
     ) -> Result<Self, RevocationError> {
-        let keeper = Keeper::open(settings, ledger)?;
+        let keeper = Keeper::open(settings, around)?;
         let (sender, receiver) = mpsc::channel(SIGHTINGS_WAITING_MAX);
         // Ends with the last shard, or with the keeper.
         let forward = move || {

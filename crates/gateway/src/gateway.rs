@@ -99,6 +99,7 @@ impl Gateway {
         runtime: &RuntimePlan,
         published: &Published,
         (records, sightings): (&RecordSinks, &SightingSinks),
+        live: Arc<LiveConnections>,
     ) -> Result<Self, StartError> {
         let io = choose(runtime.io)?;
         let (addresses, sockets) = bind_all(&published.plan.load().listeners, runtime.shards.get())?;
@@ -107,7 +108,6 @@ impl Gateway {
         let mut threads = Vec::new();
         let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
         let heartbeats = Heartbeats::new(sockets.len(), Instant::now());
-        let live = Arc::new(LiveConnections::default());
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
                 number,

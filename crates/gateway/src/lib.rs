@@ -21,7 +21,7 @@ mod view;
 
 pub use gateway::{Gateway, Published, StartError, check_certificate};
 pub use heartbeat::{HEARTBEAT_AGE_MAX, Heartbeats};
-pub use live::LiveConnections;
+pub use live::{LiveConnections, Place};
 pub use portcullis_handshake::{KeyRing, KeyRingError, TicketSecret};
 pub use shard::IoBackend;
 pub use sighting::{Sighting, SightingSink, SightingSinks, sightings};

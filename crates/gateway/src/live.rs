@@ -6,19 +6,22 @@ use dashmap::{DashMap, Entry};
 use portcullis_identity::Thumbprint;
 
 /// Where the connections of a certificate are. Shards write it once when a connection begins and once when it ends, and look into
-/// it when there is news about a certificate; the control plane counts.
+/// it when there is news about a certificate; the control plane counts, and looks who is there before it forgets a certificate.
 #[derive(Debug, Default)]
 pub struct LiveConnections(DashMap<Thumbprint, HashSet<Place>>);
 
 /// A connection: the shard, and its place at that shard's bell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) shard: usize,
-    pub(crate) ear: usize,
+pub struct Place {
+    /// The number of the shard.
+    pub shard: usize,
+    /// Where it listens there.
+    pub ear: usize,
 }
 
 impl LiveConnections {
-    pub(crate) fn enter(&self, thumbprint: Thumbprint, place: Place) {
+    /// Notes that a connection begins.
+    pub fn enter(&self, thumbprint: Thumbprint, place: Place) {
         self.0.entry(thumbprint).or_default().insert(place);
     }
 
@@ -71,6 +74,6 @@ mod tests {
         live.leave(one, Place { shard: 0, ear: 8 });
         live.leave(one, Place { shard: 1, ear: 7 });
         live.leave(other, Place { shard: 0, ear: 9 });
-        assert_eq!(live.certificates(), 0);
+        assert_eq!((live.of(&one), live.certificates()), (0, 0));
     }
 }

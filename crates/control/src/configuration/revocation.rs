@@ -29,6 +29,7 @@ pub(crate) const KEYS: &[&str] = &[
     "https_roots",
     "certificates_max",
     "crl_size_max",
+    "crl_memory_max",
     "crl",
 ];
 pub(crate) const CRL_KEYS: &[&str] = &["url", "issuer"];
@@ -47,6 +48,9 @@ const CERTIFICATES_MAX: u64 = 100_000;
 /// The largest CRL seen in the field has 30 MB.
 const CRL_BYTES_MAX: u64 = 64 << 20;
 const CRL_BYTES_MOST: u64 = 2 << 30;
+/// Twenty million serial numbers: more than all CAs of the EU trusted lists have on theirs together.
+const CRL_MEMORY_BYTES_MAX: u64 = 512 << 20;
+const CRL_MEMORY_BYTES_MOST: u64 = 64 << 30;
 
 /// Who is asked about revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub struct RevocationSettings {
     pub certificates_max: usize,
     /// Bytes of a CRL.
     pub crl_bytes_max: u64,
+    /// Bytes of memory that all CRLs may take together.
+    pub crl_memory_bytes_max: u64,
 }
 
 /// A kind of source.
@@ -142,6 +148,7 @@ fn settings(section: &Section<'_>, folder: &Folder) -> Option<RevocationSettings
     let roots = files(section, folder, "https_roots").into_iter().map(|(_, certificate)| certificate);
     let certificates_max = section.count("certificates_max", 1..=1_000_000);
     let crl_bytes_max = section.size("crl_size_max", 1024..=CRL_BYTES_MOST);
+    let crl_memory_bytes_max = section.size("crl_memory_max", 1024..=CRL_MEMORY_BYTES_MOST);
     let cache = section.required_text("cache").written()?;
     Some(RevocationSettings {
         cache: folder.join(&cache.value),
@@ -152,6 +159,7 @@ fn settings(section: &Section<'_>, folder: &Folder) -> Option<RevocationSettings
         https_roots: roots.collect(),
         certificates_max: usize::try_from(certificates_max.or(CERTIFICATES_MAX)).unwrap_or(usize::MAX),
         crl_bytes_max: crl_bytes_max.or(CRL_BYTES_MAX),
+        crl_memory_bytes_max: crl_memory_bytes_max.or(CRL_MEMORY_BYTES_MAX),
     })
 }
 

@@ -1,8 +1,7 @@
-//! What is known altogether, for the operator: in metrics, and in a file beside the answers that is read while a gate runs.
+//! What is known altogether, for the operator: in a file beside the answers that is read while a gate runs.
 
 use std::{fs, io, path::Path};
 
-use metrics::gauge;
 use serde::{Deserialize, Serialize};
 
 /// The file in the folder of answers.
@@ -22,6 +21,9 @@ pub struct RevocationFacts {
     pub next_update: Option<i64>,
     /// The CRLs that were believed.
     pub crls: Vec<CrlFacts>,
+    /// Bytes of memory that they take.
+    #[serde(default)]
+    pub crl_memory_bytes: u64,
 }
 
 /// A CRL that was believed.
@@ -41,19 +43,6 @@ pub struct CrlFacts {
 }
 
 impl RevocationFacts {
-    /// Sets the metrics.
-    pub(super) fn tell(&self) {
-        gauge!("portcullis_revocation_certificates").set(to_f64(self.certificates));
-        gauge!("portcullis_ocsp_answers").set(to_f64(self.answers));
-        if let Some(earliest) = self.next_update {
-            gauge!("portcullis_ocsp_next_update_timestamp_seconds").set(seconds(earliest));
-        }
-        for crl in &self.crls {
-            let labels = [("issuer", crl.issuer.clone()), ("url", crl.url.clone())];
-            gauge!("portcullis_crl_next_update_timestamp_seconds", &labels).set(seconds(crl.next_update));
-        }
-    }
-
     /// Writes the file. Blocks on the disk.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         let (file, unfinished) = (folder.join(FILE), folder.join("state.json.unfinished"));
@@ -69,13 +58,4 @@ impl RevocationFacts {
             Err(error) => Err(error),
         }
     }
-}
-
-fn to_f64(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which no clock reaches")]
-fn seconds(unix_s: i64) -> f64 {
-    unix_s as f64
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use metrics::counter;
-use portcullis_gateway::Sighting;
+use portcullis_gateway::{LiveConnections, Sighting};
 use portcullis_identity::Thumbprint;
 use portcullis_trust::Issuer;
 use reqwest::Url;
@@ -27,10 +27,11 @@ use certificates::Tracked;
 use crls::TrackedCrl;
 
 use super::{
-    RevocationError,
+    RevocationError, Surroundings,
     agenda::Agenda,
     archive::{Archive, ArchiveError, Change},
     crl_file::{self, CrlFault, CrlFile},
+    crl_memory::CrlMemory,
     facts::RevocationFacts,
     inquiry::{Answered, InquiryError, ocsp_limits},
 };
@@ -40,6 +41,7 @@ use crate::{
     error::chain,
     fetch::{Access, Backoff, Fetcher},
     ledger::{LedgerKeeper, PUBLISH_INTERVAL},
+    recorder::Recorder,
 };
 
 /// How often changes are written to the disk. What a crash loses is asked again.
@@ -68,10 +70,13 @@ enum Outcome {
 pub(super) struct Keeper {
     settings: RevocationSettings,
     ledger: LedgerKeeper,
+    recorder: Recorder,
+    live: Arc<LiveConnections>,
     ocsp: Fetcher,
     crl: Fetcher,
     archive: Archive,
     crl_folder: PathBuf,
+    crl_memory: CrlMemory,
     certificates: HashMap<Thumbprint, Tracked>,
     /// The certificates by when they were last seen.
     by_seen: BTreeSet<(i64, Thumbprint)>,
@@ -88,7 +93,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Reads what was answered before.
-    pub(super) fn open(settings: RevocationSettings, ledger: LedgerKeeper) -> Result<Self, RevocationError> {
+    pub(super) fn open(settings: RevocationSettings, around: Surroundings) -> Result<Self, RevocationError> {
         let folder = |source| RevocationError::Folder { path: settings.cache.display().to_string(), source };
         let crl_folder = settings.cache.join("crls");
         fs::create_dir_all(&crl_folder).map_err(folder)?;
@@ -100,11 +105,14 @@ impl Keeper {
         let (ocsp, crl) = fetchers(&settings)?;
         let mut keeper = Self {
             settings,
-            ledger,
+            ledger: around.ledger,
+            recorder: around.recorder,
+            live: around.live,
             ocsp,
             crl,
             archive,
             crl_folder,
+            crl_memory: CrlMemory::default(),
             certificates: HashMap::new(),
             by_seen: BTreeSet::new(),
             crls: HashMap::new(),
@@ -122,6 +130,7 @@ impl Keeper {
         for kept in kept {
             keeper.recall(kept);
         }
+        keeper.remove_other_crls();
         keeper.ledger.publish();
         tracing::info!(
             certificates = keeper.certificates.len(),
@@ -159,7 +168,7 @@ impl Keeper {
                 _ = publish.tick() => self.ledger.publish(),
                 _ = write.tick() => {
                     self.write_changes().await;
-                    self.facts().tell();
+                    self.recorder.revocation(&self.facts());
                 }
                 _ = state.tick() => self.write_state(),
                 Some(settings) = changes.recv() => self.configure(settings),
@@ -294,7 +303,14 @@ impl Keeper {
             next_update = Some(next_update.map_or(end, |earliest| earliest.min(end)));
         }
         let crls = self.crls.iter().filter_map(|(source, tracked)| tracked.facts(source)).collect();
-        RevocationFacts { as_of: now, certificates: self.certificates.len(), answers, next_update, crls }
+        RevocationFacts {
+            as_of: now,
+            certificates: self.certificates.len(),
+            answers,
+            next_update,
+            crls,
+            crl_memory_bytes: self.crl_memory.taken(),
+        }
     }
 }
 
@@ -312,3 +328,6 @@ fn host(url: &str) -> String {
 fn count(source: &'static str, result: &'static str) {
     counter!("portcullis_revocation_checks_total", "source" => source, "result" => result).increment(1);
 }
+
+#[cfg(test)]
+mod tests;

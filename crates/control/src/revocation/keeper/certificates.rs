@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// A certificate that is in use tells of itself this often.
-const REMIND_S: i64 = 6 * 60 * 60;
+pub(super) const REMIND_S: i64 = 6 * 60 * 60;
 /// One that has not told of itself for this long is followed no more.
-const FORGET_S: i64 = 14 * 24 * 60 * 60;
+pub(super) const FORGET_S: i64 = 14 * 24 * 60 * 60;
 /// URLs of a certificate that are asked, by kind. QWACs seen have one or two.
 const URLS_MAX: usize = 4;
 /// Octets of such a URL; longer ones are passed over.
@@ -45,13 +45,8 @@ impl Keeper {
     pub(super) fn sighted(&mut self, sighting: Sighting) {
         let now = now_unix_s();
         let thumbprint = Thumbprint::of(&sighting.leaf);
-        if let Some(tracked) = self.certificates.get_mut(&thumbprint) {
-            self.by_seen.remove(&(tracked.kept.seen, thumbprint));
-            tracked.kept.seen = now;
-            self.by_seen.insert((now, thumbprint));
-            let kept = tracked.kept.clone();
-            self.note(Change::Keep(kept));
-            self.publish_certificate(&thumbprint);
+        if self.certificates.contains_key(&thumbprint) {
+            self.seen(&thumbprint, now);
             return;
         }
         let kept = Kept {
@@ -64,6 +59,30 @@ impl Keeper {
             self.note(Change::Keep(kept));
             self.agenda.schedule(Job::Certificate(thumbprint), Instant::now());
         }
+    }
+
+    /// Notes that a certificate was met.
+    fn seen(&mut self, thumbprint: &Thumbprint, now: i64) {
+        let Some(tracked) = self.certificates.get_mut(thumbprint) else { return };
+        self.by_seen.remove(&(tracked.kept.seen, *thumbprint));
+        tracked.kept.seen = now;
+        self.by_seen.insert((now, *thumbprint));
+        let kept = tracked.kept.clone();
+        self.note(Change::Keep(kept));
+        self.publish_certificate(thumbprint);
+    }
+
+    /// Notes that a certificate is there still if it has a connection and has not told of itself for long, as one that lives for
+    /// weeks does not. Whether it was.
+    fn note_living(&mut self, thumbprint: &Thumbprint) -> bool {
+        let now = now_unix_s();
+        let is_overdue = |tracked: &Tracked| tracked.kept.seen < now - REMIND_S;
+        let is_there =
+            self.certificates.get(thumbprint).is_some_and(is_overdue) && self.live.of(thumbprint) > 0;
+        if is_there {
+            self.seen(thumbprint, now);
+        }
+        is_there
     }
 
     /// One copy of each CA: thousands of certificates have the same. Clients do not choose them, their paths are trusted.
@@ -120,6 +139,9 @@ impl Keeper {
         }
         while self.certificates.len() >= self.settings.certificates_max {
             let Some((_, longest_unseen)) = self.by_seen.first().copied() else { break };
+            if self.note_living(&longest_unseen) {
+                continue;
+            }
             counter!("portcullis_revocation_evictions_total").increment(1);
             self.forget(&longest_unseen);
         }
@@ -169,6 +191,7 @@ impl Keeper {
 
     pub(super) fn begin_certificate(&mut self, thumbprint: Thumbprint, running: &mut JoinSet<Outcome>) {
         let now = now_unix_s();
+        self.note_living(&thumbprint);
         let Some(tracked) = self.certificates.get(&thumbprint) else { return };
         if tracked.not_after < now || tracked.kept.seen < now - FORGET_S {
             self.forget(&thumbprint);

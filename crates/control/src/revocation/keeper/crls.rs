@@ -12,7 +12,7 @@ use crate::{
     clock::now_unix_s,
     error::chain,
     revocation::{
-        crl_file::{self, CrlFault, CrlFile},
+        crl_file::{self, CrlBounds, CrlFault, CrlFile},
         facts::CrlFacts,
     },
 };
@@ -90,7 +90,7 @@ impl Keeper {
             count("crl", "crl.too-many");
             return;
         }
-        let file = crl_file::recall(&self.crl_folder, &source, self.settings.crl_bytes_max);
+        let file = crl_file::recall(&self.crl_folder, &source, &self.crl_bounds());
         let file = file.unwrap_or_else(|error| {
             let code = error.code();
             tracing::warn!(
@@ -104,6 +104,23 @@ impl Keeper {
         self.crls.insert(source.clone(), TrackedCrl { file, ..TrackedCrl::default() });
         self.publish_crls(&source.issuer);
         self.agenda.schedule(Job::Crl(source), Instant::now());
+    }
+
+    fn crl_bounds(&self) -> CrlBounds {
+        CrlBounds {
+            bytes_max: self.settings.crl_bytes_max,
+            memory_bytes_max: self.settings.crl_memory_bytes_max,
+            memory: self.crl_memory.clone(),
+        }
+    }
+
+    /// Removes what was kept of CRLs that nobody needs any more.
+    pub(super) fn remove_other_crls(&self) {
+        match crl_file::remove_others(&self.crl_folder, self.crls.keys()) {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "CRLs were removed that no certificate needs any more"),
+            Err(error) => tracing::warn!(error = chain(&error), "the folder of CRLs was not tidied"),
+        }
     }
 
     pub(super) fn publish_crls(&self, issuer: &Arc<Issuer>) {
@@ -132,11 +149,10 @@ impl Keeper {
             return;
         }
         let before = tracked.file.clone();
-        let (fetcher, folder, bytes_max) =
-            (self.crl.clone(), self.crl_folder.clone(), self.settings.crl_bytes_max);
+        let (fetcher, folder, bounds) = (self.crl.clone(), self.crl_folder.clone(), self.crl_bounds());
         let job = Job::Crl(source.clone());
         let work = async move {
-            let fetched = crl_file::fetch(&fetcher, &folder, &source, before, bytes_max).await;
+            let fetched = crl_file::fetch(&fetcher, &folder, &source, before, &bounds).await;
             Outcome::Crl(source, fetched)
         };
         self.spawn(job, running, work);
