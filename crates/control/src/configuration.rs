@@ -17,6 +17,7 @@ mod limits;
 mod listener;
 mod log;
 mod mistake;
+mod policy;
 mod quantity;
 mod register;
 mod resumption;
@@ -36,7 +37,7 @@ mod upstream;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use portcullis_gateway::plan::{
-    Action, CachePlan, ListenerPlan, Plan, ResumptionPlan, RuntimePlan, UpstreamPlan,
+    Action, CachePlan, ListenerPlan, Plan, Policies, ResumptionPlan, RuntimePlan, UpstreamPlan,
 };
 use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
@@ -58,6 +59,7 @@ use self::{
     file::{CONFIGURATION_BYTES_MAX, Folder},
     listener::{ListenerLoaded, ListenerWritten},
     mistake::{Located, Place, Report},
+    policy::PolicyWritten,
     route::RouteWritten,
     section::Section,
     upstream::UpstreamWritten,
@@ -75,6 +77,7 @@ const KEYS: &[&str] = &[
     "revocation",
     "register",
     "keys",
+    "policy",
     "resumption",
     "cache",
 ];
@@ -229,6 +232,9 @@ fn convert(
     let revocation = revocation.map(|section| revocation::read(&section, folder)).unzip();
     let register = root.section("register", register::KEYS);
     let register = register.and_then(|section| register::read(&section, folder)).unzip();
+    let policies = root.named_sections("policy", policy::KEYS);
+    let policies = policies.iter().map(|(name, section)| PolicyWritten::read(name, section)).collect();
+    let policies = policy::load(policies, keys.as_ref(), report);
     let keys = keys.map(|section| keys::read(&section, folder)).unzip();
     let resumption = root.section("resumption", resumption::KEYS);
     let resumption = resumption::read(resumption.as_ref(), folder, report);
@@ -257,8 +263,8 @@ fn convert(
         None => None,
     };
     let (resumption, ticket_keys) = resumption?;
-    let remembered = Remembered { resumption, cache };
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, remembered, &log);
+    let clients = Clients { resumption, cache, policies: policies? };
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, clients, &log);
     Some(Configuration {
         runtime,
         plan,
@@ -351,10 +357,11 @@ fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
     fixed
 }
 
-/// What outlives a handshake: tickets with the client, verdicts with the shard.
-struct Remembered {
+/// What is remembered of clients, and allowed to them.
+struct Clients {
     resumption: ResumptionPlan,
     cache: CachePlan,
+    policies: Policies,
 }
 
 fn assemble(
@@ -362,7 +369,7 @@ fn assemble(
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     (routes, actions): (RouteTable, Vec<Action>),
     upstreams: Vec<UpstreamPlan>,
-    Remembered { resumption, cache }: Remembered,
+    Clients { resumption, cache, policies }: Clients,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
@@ -377,6 +384,7 @@ fn assemble(
         actions,
         upstreams,
         resumption,
+        policies,
         cache,
         access_log: log.access,
         audit_log: log.audit,

@@ -107,10 +107,12 @@ impl Gateway {
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
         let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
-        let heartbeats = Heartbeats::new(sockets.len(), Instant::now());
+        let epoch = Instant::now();
+        let heartbeats = Heartbeats::new(sockets.len(), epoch);
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
                 number,
+                epoch,
                 cpu: (!runtime.cpus.is_empty()).then(|| runtime.cpus[number % runtime.cpus.len()]),
                 io,
                 published: published.clone(),

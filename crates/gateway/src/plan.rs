@@ -8,6 +8,8 @@ use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Dura
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use portcullis_handshake::KeyRing;
+use portcullis_identity::{Role, Roles};
+use portcullis_keys::{KeyEntry, Policy};
 use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -49,6 +51,8 @@ pub struct Plan {
     pub upstreams: Vec<UpstreamPlan>,
     /// The keys and the age of session tickets.
     pub resumption: ResumptionPlan,
+    /// What the holders of keys may do.
+    pub policies: Policies,
     /// How much a shard remembers of certificates.
     pub cache: CachePlan,
     /// Whether an access record is written for each request.
@@ -66,6 +70,41 @@ impl Plan {
     /// The same with other ticket keys.
     pub fn with_ring(&self, ring: Arc<KeyRing>) -> Self {
         Self { resumption: ResumptionPlan { ring, ..self.resumption }, ..self.clone() }
+    }
+}
+
+/// Policies, and for whom each is.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    /// By name.
+    pub named: Vec<Arc<Policy>>,
+    /// For those who have none of their own: the first that fits. An index into `named` each.
+    pub assigned: Vec<(Assignee, usize)>,
+    /// For all others, an index into `named`.
+    pub default: Option<usize>,
+}
+
+/// For whom a policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignee {
+    /// Keys with a tag.
+    Tag(Box<str>),
+    /// Holders who may use a role.
+    Role(Role),
+}
+
+impl Policies {
+    /// The policy for the holder of `key`, or one whose key is not made yet, with these roles. A key whose policy is not among these has
+    /// that which it would have without one.
+    pub(crate) fn of(&self, key: Option<&KeyEntry>, roles: Roles) -> Option<&Arc<Policy>> {
+        let own = key.and_then(|key| key.policy.as_deref());
+        let own = own.and_then(|own| self.named.iter().find(|policy| *policy.name == *own));
+        let fits = |assignee: &Assignee| match assignee {
+            Assignee::Tag(tag) => key.is_some_and(|key| key.tags.contains(tag)),
+            Assignee::Role(role) => roles.contains(*role),
+        };
+        let assigned = || self.assigned.iter().find(|(assignee, _)| fits(assignee)).map(|(_, index)| *index);
+        own.or_else(|| self.named.get(assigned().or(self.default)?))
     }
 }
 

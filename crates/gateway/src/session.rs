@@ -13,7 +13,7 @@ use std::{
 use portcullis_handshake::Activity;
 use portcullis_http1::HeadLimits;
 use portcullis_identity::Thumbprint;
-use portcullis_keys::{KeyEntry, KeyIdentity};
+use portcullis_keys::{Asked, Claim, KeyEntry, KeyIdentity, KeyUse, Overstep, Policy};
 use portcullis_policy::{DomainId, Generation, Grant, KeyCheck, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 use slab::Slab;
@@ -94,12 +94,32 @@ pub(crate) struct Session {
     judged: RefCell<Rc<Judged>>,
     /// Its key, if it has one.
     key: RefCell<Option<Arc<KeyEntry>>>,
+    /// What its holder may do.
+    allowance: RefCell<Option<Allowance>>,
     /// What was known of the client's status.
     status: Cell<Status>,
     /// The turn of the ledger that it is from; `None` before the first look of the session itself.
     turn: Cell<Option<u64>>,
-    /// Each with the time since when it is the client's turn.
-    in_flight: RefCell<Slab<Option<Instant>>>,
+    in_flight: RefCell<Slab<Exchange>>,
+}
+
+/// A request that is under way.
+#[derive(Debug, Default)]
+struct Exchange {
+    /// Since when it is the client's turn, if it is.
+    clients_since: Option<Instant>,
+    /// Counts it where its client may have so many.
+    claim: Option<Claim>,
+}
+
+/// What the holder of a key may do, as far as it is limited.
+#[derive(Debug)]
+struct Allowance {
+    policy: Arc<Policy>,
+    /// Where it is counted: with the key, or on this connection alone until the key is made.
+    usage: Arc<KeyUse>,
+    /// Counts the connection; `None` where it is one too many, or none are counted.
+    connection: Option<Claim>,
 }
 
 /// A request that has not come to its end: its answer, or its body, is under way.
@@ -116,7 +136,14 @@ impl InFlight {
             Turn::Ours => None,
             Turn::Clients => Some(self.session.shard.now()),
         };
-        self.session.in_flight.borrow_mut()[self.place] = since;
+        self.session.in_flight.borrow_mut()[self.place].clients_since = since;
+    }
+}
+
+impl InFlight {
+    /// Counts the request for as long as it is under way.
+    pub(crate) fn hold(&self, claim: Option<Claim>) {
+        self.session.in_flight.borrow_mut()[self.place].claim = claim;
     }
 }
 
@@ -171,6 +198,7 @@ impl Session {
             basis: RefCell::new(Basis { view, domain, since }),
             status: Cell::new(judged.status),
             key: RefCell::default(),
+            allowance: RefCell::default(),
             judged: RefCell::new(judged),
             turn: Cell::default(),
             in_flight: RefCell::default(),
@@ -214,7 +242,7 @@ impl Session {
     /// Counts a request as in flight until what comes back is dropped.
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
         self.activity.request();
-        let place = self.in_flight.borrow_mut().insert(None);
+        let place = self.in_flight.borrow_mut().insert(Exchange::default());
         InFlight { session: Rc::clone(self), place }
     }
 
@@ -258,7 +286,8 @@ impl Session {
                 ended
             } else if passed(self.activity.output_since(), limits.stall_timeout) {
                 Some(Closed::Stalled)
-            } else if is_h2 && in_flight.iter().any(|(_, turn)| passed(*turn, limits.stall_timeout)) {
+            } else if is_h2 && in_flight.iter().any(|(_, it)| passed(it.clients_since, limits.stall_timeout))
+            {
                 // Nothing is queued for a stream without a window. With HTTP/1.1 what a client does not take is queued.
                 Some(Closed::Stalled)
             } else if is_between && !is_h2 && passed(self.activity.input_since(), limits.head_timeout) {
@@ -383,10 +412,49 @@ impl Session {
         self.shard.with_ledger(|ledger| ledger.keys.get(&identity).cloned())
     }
 
-    /// Takes the client's key up as it is now.
+    /// Takes the client's key up as it is now, and what its holder may do.
     fn take_up_key(&self) {
         self.key.replace(self.known_key());
         self.note_presence();
+        let allowance = self.allowance.take().and_then(|before| self.allowance_after(Some(before)));
+        let allowance = allowance.or_else(|| self.allowance_after(None));
+        self.allowance.replace(allowance);
+    }
+
+    /// What the client may do at present. A connection that was counted stays so where it is counted as before.
+    fn allowance_after(&self, before: Option<Allowance>) -> Option<Allowance> {
+        let (view, key) = (self.view(), self.key.borrow());
+        let judged = self.judged.borrow();
+        let (Standing::Admitted(permit), Some(_)) = (&judged.standing, &judged.key_identity) else {
+            return None;
+        };
+        let policy = Arc::clone(view.plan.policies.of(key.as_deref(), permit.roles())?);
+        let usage = key.as_ref().map(|key| Arc::clone(&key.usage));
+        let (known, connection) = before.map(|before| (before.usage, before.connection)).unzip();
+        // Until its key is made, a client is counted by its connection.
+        let usage = usage.or_else(|| known.clone()).unwrap_or_default();
+        let is_same = known.is_some_and(|known| Arc::ptr_eq(&known, &usage));
+        let connection = match policy.connections_max {
+            Some(most) => connection.flatten().filter(|_| is_same).or_else(|| usage.claim_connection(most)),
+            None => None,
+        };
+        Some(Allowance { policy, usage, connection })
+    }
+
+    /// Whether the client may ask this, by what is allowed to the holder of its key. What is returned counts the request.
+    pub(crate) fn spend(
+        &self,
+        (method, path): (&str, &str),
+        started: Instant,
+    ) -> Result<Option<Claim>, Overstep> {
+        let allowance = self.allowance.borrow();
+        let Some(Allowance { policy, usage, connection }) = &*allowance else { return Ok(None) };
+        if let (Some(connections_max), None) = (policy.connections_max, connection) {
+            return Err(Overstep::Connections { connections_max });
+        }
+        let now_ns = self.shard.nanoseconds(started);
+        let asked = Asked { method, path, peer: self.peer.ip(), unix_now: self.shard.unix_now(), now_ns };
+        policy.admit(usage, &asked)
     }
 
     /// Notes that the client is there.
@@ -458,17 +526,22 @@ impl Session {
 
     fn take_up_view(&self) -> Result<(), Closed> {
         let view = self.shard.view();
-        let mut basis = self.basis.borrow_mut();
-        if Rc::ptr_eq(&view, &basis.view) {
+        let (before, since_before) = {
+            let Basis { view, domain, since } = &*self.basis.borrow();
+            (Rc::clone(view), (*domain, *since))
+        };
+        if Rc::ptr_eq(&view, &before) {
             return Ok(());
         }
-        let (old_rules, _) = basis.view.plan.policy.domain(basis.domain);
+        let (old_rules, _) = before.plan.policy.domain(since_before.0);
         let domain = view.plan.policy.domain_named(&old_rules.name).ok_or(Closed::NoLongerAdmitted)?;
         let (_, since) = view.plan.policy.domain(domain);
-        if since != basis.since {
+        if since != since_before.1 {
             self.judge_again(&view, domain)?;
         }
-        *basis = Basis { domain, since, view: Rc::clone(&view) };
+        self.basis.replace(Basis { domain, since, view });
+        // Policies may be others, whatever became of the domain.
+        self.take_up_key();
         Ok(())
     }
 

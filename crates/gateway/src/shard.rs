@@ -83,6 +83,7 @@ fn uring_builder() -> io_uring::Builder {
 #[derive(Debug)]
 pub(crate) struct ShardStart {
     pub(crate) number: usize,
+    pub(crate) epoch: Instant,
     pub(crate) cpu: Option<usize>,
     pub(crate) io: IoBackend,
     pub(crate) published: Published,
@@ -123,6 +124,8 @@ impl Census {
 #[derive(Debug)]
 pub(crate) struct Shard {
     number: usize,
+    /// When the gate began.
+    epoch: Instant,
     live: Arc<LiveConnections>,
     pub(crate) bell: Bell,
     /// Rung with every new ledger, for those that wait for an answer in it.
@@ -166,6 +169,11 @@ pub(crate) struct ShardListener {
 impl Shard {
     pub(crate) fn now(&self) -> Instant {
         self.clock.get()
+    }
+
+    /// A time in nanoseconds since the gate began: the clock that all shards share.
+    pub(crate) fn nanoseconds(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The present in seconds of Unix time, as old as [`now`](Self::now) may be.
@@ -450,6 +458,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
     });
     let shard = Rc::new(Shard {
         number: start.number,
+        epoch: start.epoch,
         live: start.live,
         bell: Bell::default(),
         ledger_bell: Bell::default(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use portcullis_identity::{Roles, Thumbprint};
 use rpds::HashTrieMapSync;
 
-use crate::{IdentityDigest, KeyId, KeyRecord, KeyState, Member};
+use crate::{IdentityDigest, KeyId, KeyRecord, KeyState, KeyUse, Member};
 
 /// All keys, by the digests of their identities. Immutable once published: a clone shares what it has in common with the book it
 /// was made from, so that the change of one key costs the same among ten and among a million.
@@ -31,6 +31,8 @@ pub struct KeyEntry {
     pub tags: Box<[Box<str>]>,
     /// Its certificates.
     pub certificates: Box<[KnownCertificate]>,
+    /// What its holder does at present, of which all versions of the entry tell.
+    pub usage: Arc<KeyUse>,
 }
 
 /// A certificate of a key, and when it was last seen, of which all versions of the entry tell.
@@ -100,6 +102,7 @@ impl KeyEntry {
             policy: record.policy.as_deref().map(Into::into),
             tags: record.tags.iter().map(|tag| tag.as_str().into()).collect(),
             certificates: record.certificates.iter().map(certificate).collect(),
+            usage: before.map_or_else(Arc::default, |before| Arc::clone(&before.usage)),
         }
     }
 
@@ -161,6 +164,7 @@ mod tests {
         new.certificate(&one).unwrap().seen(15);
         let last_seen = |thumbprint| new.certificate(&thumbprint).unwrap().last_seen();
         assert_eq!((last_seen(one), last_seen(two)), (20, 12));
+        assert!(Arc::ptr_eq(&old.usage, &new.usage), "a change gives no new quota");
         book.remove(&digest);
         assert!(book.is_empty() && before.len() == 1);
     }

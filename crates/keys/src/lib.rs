@@ -12,6 +12,8 @@ mod book;
 mod change;
 mod key_id;
 mod key_identity;
+mod limit;
+mod policy;
 mod record;
 mod sighted;
 mod store;
@@ -20,6 +22,8 @@ pub use book::{KeyBook, KeyEntry, KnownCertificate};
 pub use change::{KeyChange, KeyError, TextKind};
 pub use key_id::{KeyId, KeyIdError};
 pub use key_identity::{IdentityDigest, KeyIdentity};
+pub use limit::{Claim, KeyUse, Rate};
+pub use policy::{Asked, Hours, Overstep, Policy};
 pub use record::{
     CERTIFICATES_MAX, DISPLAY_NAME_CHARS_MAX, KeyRecord, KeyState, Member, NOTES_CHARS_MAX, TAG_CHARS_MAX,
     TAGS_MAX, is_name,

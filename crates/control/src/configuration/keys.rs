@@ -12,7 +12,7 @@ use super::{
     section::Section,
 };
 
-pub(crate) const KEYS: &[&str] = &["store", "enrolment", "capacity"];
+pub(crate) const KEYS: &[&str] = &["store", "enrolment", "capacity", "default_policy", "assign"];
 
 /// Ways to enrol, by their names in `[keys]` and in a trust domain.
 pub(crate) const ENROLMENTS: &[(&str, Enrolment)] =

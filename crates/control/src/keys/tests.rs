@@ -101,6 +101,7 @@ fn plan() -> Plan {
             ring: Arc::new(portcullis_gateway::KeyRing::random().unwrap()),
             max_age: Duration::from_secs(60),
         },
+        policies: portcullis_gateway::plan::Policies::default(),
         cache: portcullis_gateway::plan::CachePlan::default(),
         access_log: false,
         audit_log: true,

@@ -1,7 +1,8 @@
 //! Refusals of requests as problem documents (RFC 9457).
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use portcullis_identity::Roles;
+use portcullis_keys::Overstep;
 use portcullis_policy::{Assessment, Denial, Finding};
 use serde::Serialize;
 
@@ -16,10 +17,10 @@ const FINDINGS_MAX: usize = 32;
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Box<str>,
     title: &'static str,
     status: u16,
-    detail: String,
+    detail: Box<str>,
     pub(crate) code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clause: Option<&'static str>,
@@ -32,22 +33,50 @@ pub(crate) struct Problem {
     findings: Box<[Finding]>,
     #[serde(skip_serializing_if = "is_zero")]
     findings_omitted: u16,
+    #[serde(skip)]
+    again: Option<Box<Again>>,
+}
+
+/// When the same may be asked again, and by which limit.
+#[derive(Debug)]
+struct Again {
+    after_s: u64,
+    /// Its name, how much it is, and of how many seconds.
+    limit: Option<(&'static str, u64, u64)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:portcullis:problem:{code}"),
+            kind: format!("urn:portcullis:problem:{code}").into(),
             title: status.canonical_reason().unwrap_or("Refused"),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             code,
             clause: None,
             required_roles: None,
             certificate_roles: None,
             findings: Box::default(),
             findings_omitted: 0,
+            again: None,
         }
+    }
+
+    /// A 429 for what may be asked again, a 403 for what may not.
+    pub(crate) fn overstepped(overstep: &Overstep) -> Self {
+        let again = match *overstep {
+            Overstep::Rate { rate, retry_after_s } => {
+                let limit = ("rate", u64::from(rate.requests), u64::from(rate.period_s));
+                Some(Again { after_s: retry_after_s, limit: Some(limit) })
+            }
+            Overstep::Quota { quota, retry_after_s } => {
+                Some(Again { after_s: retry_after_s, limit: Some(("day", quota, 24 * 60 * 60)) })
+            }
+            // Whatever is under way may end at any time.
+            _ => overstep.is_of_the_moment().then_some(Again { after_s: 1, limit: None }),
+        };
+        let status = if again.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::FORBIDDEN };
+        Self { again: again.map(Box::new), ..Self::new(status, overstep.code(), overstep.to_string()) }
     }
 
     pub(crate) const fn status(&self) -> u16 {
@@ -105,7 +134,28 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(again) = self.again {
+            again.tell(headers);
+        }
         response
+    }
+}
+
+impl Again {
+    /// `Retry-After` (RFC 9110 10.2.3), and the fields of draft-ietf-httpapi-ratelimit-headers-10.
+    fn tell(&self, headers: &mut HeaderMap) {
+        headers.insert(header::RETRY_AFTER, self.after_s.into());
+        let Some((name, quota, window_s)) = self.limit else { return };
+        let fields = [
+            ("ratelimit-policy", format!("\"{name}\";q={quota};w={window_s}")),
+            ("ratelimit", format!("\"{name}\";r=0;t={}", self.after_s)),
+        ];
+        for (field, value) in fields {
+            // Numbers and a name of ours are always a field value.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(field, value);
+            }
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
     },
     judge::Standing,
     plan::Action,
-    session::Session,
+    session::{InFlight, Session},
     view::{UpstreamView, View},
 };
 
@@ -104,7 +104,7 @@ impl Session {
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
         let outcome = self.with_standing(|standing| match standing {
             Standing::Admitted(_) if self.ending().is_some() => Err(no_longer_admitted()),
-            Standing::Admitted(permit) => self.route(&view, permit, &request),
+            Standing::Admitted(permit) => self.route(&view, permit, &request, (&in_flight, taken.started)),
             Standing::Refused { denial, assessment } => Err(Problem::refused(denial, assessment.as_deref())),
         });
         let (parts, body) = request.into_parts();
@@ -138,7 +138,13 @@ impl Session {
     }
 
     /// What the route that the request names does with it, if its peer may enter.
-    fn route(&self, view: &View, permit: &Permit, request: &Request<Incoming>) -> Result<Granted, Problem> {
+    fn route(
+        &self,
+        view: &View,
+        permit: &Permit,
+        request: &Request<Incoming>,
+        (in_flight, started): (&InFlight, Instant),
+    ) -> Result<Granted, Problem> {
         let host = RequestHost::of(request.uri(), request.headers())
             .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.sentence()))?;
         if !self.with_domain(|domain| domain.serves(host.as_str())) {
@@ -164,6 +170,8 @@ impl Session {
             let detail = "the query has a character that must be percent-encoded";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "path.illegal-byte", detail));
         }
+        let claim = self.spend((request.method().as_str(), path.as_str()), started);
+        in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
         match view.plan.policy.routes().find(host.as_str(), &path) {
             Lookup::Route(index, route) => {
                 let grant = authorise(permit, route).map_err(|denial| {
