@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_test_harness::{
-    AlertDescription, Backend, Configuration, Gate, H2Client, HOST, Next, Refusal, Site, TlsClient,
+    AlertDescription, Backend, Configuration, Gate, H2Client, HOST, Next, Refusal, Site, TlsClient, Version,
     eventually,
 };
 use portcullis_test_pki::revocation::OcspAnswer;
@@ -135,6 +135,32 @@ fn an_h2_connection_is_told_to_go_away() {
     assert_eq!(connection.goaway(), Some(0));
     connection.wait_for_end();
     wait_until_revoked(&gate, &client);
+}
+
+#[test]
+fn an_h2_connection_that_was_resumed_is_told_so_too() {
+    let site = Site::new();
+    let responder = Responder::start();
+    let gate = Gate::start(PORTCULLIS, &site, &responder.asked_by(Configuration::psd2(), "", ""));
+    for version in Version::BOTH {
+        let path = format!("/{version:?}");
+        let tpp = responder.vouch_for(&site, &path);
+        let client = TlsClient::new(&site.bank).credential(&tpp).version(version).alpn(&["h2"]).resuming();
+        let mut connections = [(); 3].map(|()| {
+            let mut connection = H2Client::connect(&client, gate.address("tpp")).expect("a connection");
+            assert_eq!(connection.get(HOST.as_bytes(), b"/v1/accounts").expect("an answer").status, 200);
+            connection
+        });
+        let resumed = connections.each_ref().map(H2Client::was_resumed);
+        assert_eq!(resumed, [false, true, true], "{version:?}");
+        responder.revokes(&site, &path, &tpp);
+        for connection in &mut connections {
+            connection.wait_for_goaway().expect("it is said");
+            assert_eq!(connection.goaway(), Some(0), "{version:?}");
+            connection.wait_for_end();
+        }
+        wait_until_revoked(&gate, &TlsClient::new(&site.bank).credential(&tpp).version(version));
+    }
 }
 
 /// A gate before a backend that answers when it is let, and a request that is with that backend when its client is revoked.

@@ -270,6 +270,36 @@ fn so_many_identities_are_looked_at_and_no_more() {
 }
 
 #[test]
+fn a_hello_that_is_asked_for_again_offers_what_it_did() {
+    let scene = Scene::new();
+    let (client, session) = scene.visitor(Version::Tls13);
+    let other = scene.site.tpp(&[Role::PspPi]);
+    let second = client.clone().credential(&other).session(scene.address);
+    let (first, other) = (scene.thumbprint(&scene.tpp), scene.thumbprint(&other));
+    let bad = |at: usize| {
+        let mut ticket = session.ticket.clone();
+        ticket[HEAD + at] ^= 1;
+        session.with_ticket(&ticket)
+    };
+    let newcomer = client.clone().asked_again();
+    assert_eq!(scene.known_as(&newcomer), (false, first.clone()));
+    let known_as = |sessions: &[KeptSession]| scene.known_as(&newcomer.offering(sessions));
+    assert_eq!(known_as(std::slice::from_ref(&session)), (true, first.clone()));
+    assert_eq!(known_as(&[second.clone(), session.clone()]), (true, other.clone()));
+    assert_eq!(known_as(&[bad(0), second.clone(), session.clone()]), (true, other.clone()));
+    // The first hello takes nothing from what is looked at of the second, and adds nothing to it.
+    let behind = |count: usize| (0..count).map(bad).chain([second.clone()]).collect::<Vec<_>>();
+    assert_eq!(known_as(&behind(IDENTITIES_MAX - 1)), (true, other.clone()));
+    assert_eq!(known_as(&behind(IDENTITIES_MAX)), (false, first));
+    // What follows goes back to the session that was resumed.
+    let renewed = newcomer.offering(&[bad(0), second]).session(scene.address);
+    assert_eq!(known_as(&[renewed]), (true, other));
+    // A secret that is not the ticket's binds the second hello no better than a first.
+    let stolen = newcomer.showing(&session.with_secret_of(&client.session(scene.address)));
+    assert!(matches!(stolen.outcome(scene.address), Outcome::Refused(_)));
+}
+
+#[test]
 fn a_session_id_is_no_way_to_resume() {
     let scene = Scene::new();
     let (client, session) = scene.visitor(Version::Tls12);

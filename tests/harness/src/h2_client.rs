@@ -291,6 +291,12 @@ impl H2Client {
         self.connection.set_read_timeout(patience);
     }
 
+    /// Whether the session of an earlier connection was taken up.
+    #[must_use]
+    pub fn was_resumed(&self) -> bool {
+        self.connection.was_resumed()
+    }
+
     /// The error code of a GOAWAY that came, 0 for a connection that ends in order.
     #[must_use]
     pub fn goaway(&self) -> Option<u32> {

@@ -23,9 +23,10 @@ use portcullis_test_pki::Credential;
 use rustls_pki_types::CertificateDer;
 
 pub use self::connection::WireConnection;
-use self::hello::{ClientHello, ServerHello};
+use self::hello::{ClientHello, ServerHello, is_retry_request};
 use self::keys::{KeyExchange, random};
 use self::records::{HANDSHAKE, Records};
+use self::secrets::message_hash;
 pub use self::session::KeptSession;
 use self::vectors::broken;
 use crate::{HOST, Refusal, Version};
@@ -61,6 +62,7 @@ pub struct WireClient {
     session_id: Option<Vec<u8>>,
     has_ticket_extension: bool,
     early_data: Option<Vec<u8>>,
+    has_key_at_first: bool,
 }
 
 impl WireClient {
@@ -76,6 +78,7 @@ impl WireClient {
             session_id: None,
             has_ticket_extension: true,
             early_data: None,
+            has_key_at_first: true,
         }
     }
 
@@ -155,6 +158,13 @@ impl WireClient {
     #[must_use]
     pub fn early_data(mut self, bytes: &[u8]) -> Self {
         self.early_data = Some(bytes.to_vec());
+        self
+    }
+
+    /// Sends no key at first, so that the server asks for the hello again (RFC 8446 4.1.4); TLS 1.3.
+    #[must_use]
+    pub fn asked_again(mut self) -> Self {
+        self.has_key_at_first = false;
         self
     }
 
@@ -293,13 +303,14 @@ impl WireClient {
     ) -> io::Result<(Records, Vec<u8>, [u8; 32], ServerHello)> {
         let (random, session_id) = (random(), random());
         let ticket = self.sessions.first().map_or(&[][..], |session| &session.ticket);
-        let hello = ClientHello {
+        let mut hello = ClientHello {
             version: self.version,
             random: &random,
             session_id: self.session_id.as_deref().unwrap_or(&session_id),
             server_name: self.server_name.as_deref(),
             alpn: &self.alpn,
-            key_share: exchange.public(),
+            key_share: self.has_key_at_first.then(|| exchange.public()),
+            before: &[],
             ticket: self.has_ticket_extension.then_some(ticket),
             sessions: &self.sessions,
             early_data: self.early_data.is_some(),
@@ -309,6 +320,15 @@ impl WireClient {
         records.send(HANDSHAKE, &transcript);
         if let (Some(data), Some(session)) = (&self.early_data, self.sessions.first()) {
             tls13::send_early(&mut records, session, &transcript, data);
+        }
+        if !self.has_key_at_first {
+            let request = records.message(self.version)?.filter(|message| is_retry_request(message));
+            let request = request.ok_or_else(|| broken("no HelloRetryRequest"))?;
+            let before = [message_hash(&transcript), request].concat();
+            (hello.key_share, hello.before) = (Some(exchange.public()), &before);
+            let again = hello.encode();
+            records.send(HANDSHAKE, &again);
+            transcript = [before, again].concat();
         }
         let answer = records.message(self.version)?.ok_or_else(|| broken("no ServerHello"))?;
         let hello = ServerHello::read(&answer, self.version)?;

@@ -43,7 +43,10 @@ pub(super) struct ClientHello<'a> {
     pub(super) session_id: &'a [u8],
     pub(super) server_name: Option<&'a str>,
     pub(super) alpn: &'a [Vec<u8>],
-    pub(super) key_share: &'a [u8],
+    /// `None` has the server ask for the hello again; TLS 1.3.
+    pub(super) key_share: Option<&'a [u8]>,
+    /// What the binders are over before this message.
+    pub(super) before: &'a [u8],
     /// For TLS 1.2; `None` leaves the extension out.
     pub(super) ticket: Option<&'a [u8]>,
     /// For TLS 1.3.
@@ -90,7 +93,8 @@ impl ClientHello<'_> {
             }
             Version::Tls13 => {
                 add(SUPPORTED_VERSIONS, &vector8(&[3, 4]));
-                add(KEY_SHARE, &vector16(&[&X25519[..], &vector16(self.key_share)].concat()));
+                let share = self.key_share.map(|key| [&X25519[..], &vector16(key)].concat());
+                add(KEY_SHARE, &vector16(&share.unwrap_or_default()));
                 add(PSK_MODES, &vector8(&[1]));
                 if self.early_data {
                     add(EARLY_DATA, b"");
@@ -122,10 +126,17 @@ impl ClientHello<'_> {
             return hello;
         }
         hello.truncate(hello.len() - self.binders_length());
-        let of = |session: &KeptSession| vector8(&binder(&session.secret, &hello));
+        let bound = [self.before, &hello].concat();
+        let of = |session: &KeptSession| vector8(&binder(&session.secret, &bound));
         let binders: Vec<u8> = self.sessions.iter().flat_map(of).collect();
         [hello, vector16(&binders)].concat()
     }
+}
+
+/// Whether a message is a `HelloRetryRequest`, a `ServerHello` by its form.
+pub(super) fn is_retry_request(message: &[u8]) -> bool {
+    message.first() == Some(&SERVER_HELLO)
+        && message.get(4 + 2..).is_some_and(|rest| rest.starts_with(&RETRY))
 }
 
 /// What a `ServerHello` says.

@@ -2,8 +2,9 @@
 
 use aws_lc_rs::{digest, hmac};
 
-use super::vectors::vector8;
+use super::vectors::{message, vector8};
 
+const MESSAGE_HASH: u8 = 254;
 /// Bytes of a hash, and of every secret.
 pub(super) const HASH: usize = 32;
 
@@ -41,7 +42,12 @@ pub(super) fn finished(base: &[u8], messages: &[u8]) -> Vec<u8> {
     hmac(&expand_label(base, "finished", b"", HASH), &hash(messages))
 }
 
-/// The binder of a session over the hello up to the binders.
+/// What stands for a first hello where the server asked for it again (RFC 8446 4.4.1).
+pub(super) fn message_hash(hello: &[u8]) -> Vec<u8> {
+    message(MESSAGE_HASH, &hash(hello))
+}
+
+/// The binder of a session over the hello up to the binders, and what came before it.
 pub(super) fn binder(session_secret: &[u8], hello: &[u8]) -> Vec<u8> {
     finished(&derive_secret(&hmac(&[0; HASH], session_secret), "res binder", b""), hello)
 }
