@@ -345,7 +345,7 @@ impl ClientJudge for ConnectionJudge {
 }
 
 /// Whether the client's session may be resumed: only while the client may pass.
-fn passage(judged: &Judged, leaf: Thumbprint) -> Passage {
+pub(crate) fn passage(judged: &Judged, leaf: Thumbprint) -> Passage {
     match (&judged.standing, &judged.chain) {
         (Standing::Admitted(_), Some(chain)) => {
             Passage::Granted { leaf: *leaf.as_bytes(), chain: Rc::clone(chain) }

@@ -1,5 +1,8 @@
 //! What is remembered, held against a model that never remembers: in a world where everything changes, the verdicts agree always.
 
+#[path = "verification_tests/tickets.rs"]
+mod tickets;
+
 use std::{iter, sync::Arc};
 
 use portcullis_policy::{

@@ -84,6 +84,13 @@ pub enum ConfigError {
     Parameters(#[source] rustls::Error),
 }
 
+impl Tickets<'_> {
+    /// The keys that they are sealed with and opened.
+    pub fn keys(&self) -> DomainKeys {
+        DomainKeys::derive(self.ring, &self.domain, self.max_age.as_secs())
+    }
+}
+
 impl ServerIdentity {
     /// Takes copies of a chain and its key.
     pub fn new(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Self {
@@ -121,10 +128,8 @@ pub fn server_config(
     config.alpn_protocols.clone_from(&parameters.alpn);
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    if let Some(Tickets { ring, domain, max_age }) =
-        tickets.filter(|_| certificates != ClientCertificates::NotAsked)
-    {
-        config.ticketer = Arc::new(Ticketer { keys: DomainKeys::derive(ring, &domain, max_age.as_secs()) });
+    if let Some(tickets) = tickets.filter(|_| certificates != ClientCertificates::NotAsked) {
+        config.ticketer = Arc::new(Ticketer { keys: tickets.keys() });
         config.send_tls13_tickets = 1;
     }
     Ok(Arc::new(config))

@@ -28,4 +28,4 @@ pub use judge::{ClientJudge, Passage, TicketEvent};
 pub use key_ring::{KeyRing, KeyRingError, TicketSecret};
 pub use peer_chain::PeerChain;
 pub use stream::TlsStream;
-pub use ticket::TicketRefusal;
+pub use ticket::{DomainKeys, Origin, Taken, TicketRefusal};

@@ -5,14 +5,17 @@
 //! Each trust domain seals with keys of its own, derived from the ring's secrets, so that a ticket of one is not even opened by
 //! another; what is in the clear only says why one is not.
 
+use std::rc::Rc;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
     rand,
 };
+use rustls_pki_types::UnixTime;
 use zeroize::Zeroizing;
 
-use crate::{KeyRing, PeerChain, key_ring::TicketSecret};
+use crate::{KeyRing, PeerChain, judge::Passage, key_ring::TicketSecret};
 
 /// Of the format. Another one is another version.
 const VERSION: u8 = 1;
@@ -61,11 +64,21 @@ impl TicketRefusal {
 
 /// What a session goes back to: the handshake in which its client proved the key of its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub struct Origin {
     /// SHA-256 of the leaf.
-    pub(crate) leaf: [u8; 32],
+    pub leaf: [u8; 32],
     /// When, in seconds of Unix time.
-    pub(crate) proved_at: u64,
+    pub proved_at: u64,
+}
+
+/// A session that may be resumed.
+pub struct Taken {
+    /// What it goes back to.
+    pub origin: Origin,
+    /// The chain that its client was judged by.
+    pub chain: Rc<PeerChain>,
+    /// What rustls had sealed, a secret among it.
+    pub(crate) plain: Vec<u8>,
 }
 
 /// A ticket that was opened.
@@ -79,7 +92,7 @@ pub(crate) struct Opened {
 
 /// The keys of one trust domain.
 #[derive(Debug)]
-pub(crate) struct DomainKeys {
+pub struct DomainKeys {
     /// The one that seals first.
     keys: Vec<DomainKey>,
     lifetime_s: u64,
@@ -126,7 +139,7 @@ impl DomainKeys {
     /// That `chain` is there is what ties the ticket to the session: one that carries no chain, since what was offered was not
     /// resumed and nothing was presented, must have none made for an offered chain. So nothing that a client writes may get
     /// into `plain` beside the chain: rustls' application data stays empty.
-    pub(crate) fn seal(&self, origin: Origin, chain: &PeerChain, plain: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, origin: Origin, chain: &PeerChain, plain: &[u8]) -> Option<Vec<u8>> {
         let (at, len) = chain.find_in(plain)?;
         let key = self.keys.first()?;
         let mut nonce = [0; NONCE_LEN];
@@ -151,6 +164,30 @@ impl DomainKeys {
         let seal = key.key.seal_in_place_separate_tag(nonce, aad, sealed).ok()?;
         ticket.extend_from_slice(seal.as_ref());
         Some(ticket)
+    }
+
+    /// Opens a ticket at `now`, every octet of which is the peer's, and asks `judge` about whoever proved the key of its leaf, by the
+    /// SHA-256 of that and by its chain.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn take(
+        &self,
+        ticket: &[u8],
+        now: UnixTime,
+        judge: impl FnOnce(&[u8; 32], PeerChain) -> Passage,
+    ) -> Result<Taken, TicketRefusal> {
+        let opened = self.open(ticket)?;
+        let origin = opened.origin;
+        self.remaining_s(origin, now.as_secs()).ok_or(TicketRefusal::TooOld)?;
+        let chain = opened.chain().ok_or(TicketRefusal::Damaged)?;
+        match judge(&origin.leaf, chain) {
+            Passage::Granted { leaf, chain } => {
+                let origin = Origin { leaf, ..origin };
+                Ok(Taken { origin, chain, plain: opened.into_plain() })
+            }
+            Passage::Denied => Err(TicketRefusal::Refused),
+        }
     }
 
     /// Opens a ticket, every octet of which is the peer's.

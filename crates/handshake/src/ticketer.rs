@@ -4,7 +4,7 @@ use rustls::server::ProducesTickets;
 use rustls_pki_types::UnixTime;
 
 use crate::{
-    judge::{Basis, HandshakeContext, Passage, TicketEvent},
+    judge::{Basis, HandshakeContext, TicketEvent},
     ticket::{DomainKeys, TicketRefusal},
 };
 
@@ -21,16 +21,10 @@ impl Ticketer {
         if !HandshakeContext::takes_ticket() {
             return Err(TicketRefusal::TooMany);
         }
-        let (opened, now) = (self.keys.open(ticket)?, UnixTime::now());
-        let origin = opened.origin;
-        self.keys.remaining_s(origin, now.as_secs()).ok_or(TicketRefusal::TooOld)?;
-        let chain = opened.chain().ok_or(TicketRefusal::Damaged)?;
-        let passage = judge.judge_offered(&origin.leaf, chain, now);
-        if matches!(passage, Passage::Denied) {
-            return Err(TicketRefusal::Refused);
-        }
-        HandshakeContext::set_basis(Basis::of(passage, origin.proved_at));
-        Ok(opened.into_plain())
+        let now = UnixTime::now();
+        let taken = self.keys.take(ticket, now, |leaf, chain| judge.judge_offered(leaf, chain, now))?;
+        HandshakeContext::set_basis(Some(Basis { origin: taken.origin, chain: taken.chain }));
+        Ok(taken.plain)
     }
 }
 
