@@ -304,7 +304,9 @@ fn the_command_line_does_what_the_api_does() {
     let (code, _, complaint) = keys(&["suspend", &id]);
     assert!(code == Some(1) && complaint.contains("keys.state-conflict"), "{complaint}");
     assert_eq!(keys(&["list", "--state", "active", "--format", "json"]).1.trim(), "[]");
-    assert_eq!(keys(&["resume", &id]).0, Some(0));
+    assert_eq!(keys(&["resume", "psd2:PSDES-BE-1"]).0, Some(0), "it goes by its identity, too");
+    let (code, _, complaint) = keys(&["resume", "psd2:PSDES-BE-7"]);
+    assert!(code == Some(1) && complaint.contains("keys.unknown"), "{complaint}");
     assert_eq!(keys(&["delete", &id]).0, Some(0));
     let (code, _, complaint) = keys(&["show", &id]);
     assert!(code == Some(1) && complaint.contains("keys.unknown"), "{complaint}");

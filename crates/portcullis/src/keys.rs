@@ -53,7 +53,7 @@ pub(crate) struct Common {
 /// One key.
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// What the key is called: 16 hexadecimal digits
+    /// What the key is called, or its identity, such as psd2:PSDES-BE-3DFD21
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]
@@ -85,12 +85,7 @@ impl Keys {
 
 impl One {
     fn ask(&self, method: &str, action: &str) -> anyhow::Result<String> {
-        // Whatever was typed must not lead to another path.
-        anyhow::ensure!(
-            self.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !self.id.is_empty(),
-            "the id of a key has 16 hexadecimal digits"
-        );
-        let path = format!("/v1/keys/{}{action}", self.id);
+        let path = format!("/v1/keys/{}{action}", in_path(&self.id));
         let key = client(&self.common.config)?.ask(method, &path)?;
         Ok(match self.common.format {
             Format::Json => pretty(&key),
@@ -124,6 +119,15 @@ fn list(common: &Common, filters: &[(&str, &Option<String>)]) -> anyhow::Result<
         Format::Json => pretty(&Value::Array(keys)),
         Format::Text => table(&keys),
     })
+}
+
+/// A text as one segment of a path (RFC 3986 2.1): whatever was typed leads to no other.
+fn in_path(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-_:".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 /// Whether a text can stand in a query as it is.

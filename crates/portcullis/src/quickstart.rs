@@ -24,7 +24,9 @@ const ADMIN_OFFSET: u16 = 1000;
 /// The bank behind the gate is this far above the port.
 const BANK_OFFSET: u16 = 2000;
 /// Clients whose certificate must be valid for the lines to come true; beside them stands `expired`.
-const VALID_CLIENTS: [&str; 5] = ["aisp", "pisp", "all", "noroles", "foreign"];
+const VALID_CLIENTS: [&str; 6] = ["aisp", "aisp-renewed", "pisp", "all", "noroles", "foreign"];
+/// The account information provider, as its authority numbers it.
+const AISP: &str = "PSDDE-BAFIN-104114";
 
 /// A directory that is ready for `run`.
 #[derive(Debug)]
@@ -97,11 +99,13 @@ fn make_material(directory: &Path) -> anyhow::Result<()> {
 
     let qtsp = Authority::qtsp()?;
     fs::write(directory.join("qtsp.pem"), qtsp.root_pem())?;
-    let aisp = TppCertificate::new("Lindenblatt Kontodienst GmbH").roles([Role::PspAi]);
-    let pisp = TppCertificate::new("Brueckner Zahlungsdienste AG").roles([Role::PspPi]);
-    let all = TppCertificate::new("Rheinufer Payments GmbH").roles(Role::ALL);
-    let noroles = TppCertificate::new("Hafenkontor Handels GmbH");
+    let of = |name: &str, identifier: &str| TppCertificate::new(name).organization_identifier(identifier);
+    let aisp = of("Lindenblatt Kontodienst GmbH", AISP).roles([Role::PspAi]);
+    let pisp = of("Brueckner Zahlungsdienste AG", "PSDDE-BAFIN-118422").roles([Role::PspPi]);
+    let all = of("Rheinufer Payments GmbH", "PSDDE-BAFIN-120077").roles(Role::ALL);
+    let noroles = of("Hafenkontor Handels GmbH", "PSDDE-BAFIN-131950");
     aisp.clone().issue(&qtsp)?.write(&tpp, "aisp")?;
+    aisp.clone().issue(&qtsp)?.write(&tpp, "aisp-renewed")?;
     pisp.issue(&qtsp)?.write(&tpp, "pisp")?;
     all.issue(&qtsp)?.write(&tpp, "all")?;
     noroles.issue(&qtsp)?.write(&tpp, "noroles")?;
@@ -182,6 +186,15 @@ upstream = "bank"
 [[route]]
 path = "/"
 upstream = "bank"
+
+# Each holder of a certificate has a key that outlives it. The file is made at the first start.
+[keys]
+store = "keys.redb"
+
+# For whom an operator has a reason to slow down.
+[policy.slow]
+rate = "5/s"
+burst = 10
 
 # The quickstart's own bank: it answers with the fields that it was sent. Put your backend here.
 [upstream.bank]

@@ -3,7 +3,9 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use portcullis_identity::Thumbprint;
-use portcullis_keys::{KeyChange, KeyError, KeyId, KeyRecord, KeyState, StoreError};
+use portcullis_keys::{
+    IdentityDigest, KeyChange, KeyError, KeyId, KeyIdentity, KeyRecord, KeyState, StoreError,
+};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -68,6 +70,7 @@ pub(super) enum Command {
     Show(KeyId, Reply<KeyRecord>),
     List { after: Option<KeyId>, filter: KeyFilter, limit: usize, reply: Reply<Page> },
     ByCertificate(Thumbprint, Reply<Option<KeyId>>),
+    ByIdentity(IdentityDigest, Reply<Option<KeyId>>),
     Change { id: KeyId, changes: Vec<KeyChange>, by: String, reply: Reply<KeyRecord> },
     Delete { id: KeyId, by: String, reply: Reply<KeyRecord> },
     Import { record: Box<KeyRecord>, by: String, reply: Reply<KeyRecord> },
@@ -99,6 +102,11 @@ impl KeyDesk {
     /// Whose a certificate is.
     pub(crate) async fn by_certificate(&self, thumbprint: Thumbprint) -> Result<Option<KeyId>, KeyDeskError> {
         self.ask(|reply| Command::ByCertificate(thumbprint, reply)).await
+    }
+
+    /// The key of an identity.
+    pub(crate) async fn by_identity(&self, identity: &KeyIdentity) -> Result<Option<KeyId>, KeyDeskError> {
+        self.ask(|reply| Command::ByIdentity(identity.digest(), reply)).await
     }
 
     /// Makes all changes of a key, or none. What is returned outlives the process.

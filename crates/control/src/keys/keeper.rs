@@ -153,6 +153,9 @@ impl Keeper {
             Command::ByCertificate(thumbprint, reply) => {
                 drop(reply.send(self.store.by_certificate(&thumbprint).map_err(Into::into)));
             }
+            Command::ByIdentity(identity, reply) => {
+                drop(reply.send(self.store.by_identity(&identity).map_err(Into::into)));
+            }
             Command::SetCapacity(capacity) => {
                 self.capacity = capacity;
                 self.ledger.write(|ledger| ledger.keys.set_full(ledger.keys.len() >= capacity));

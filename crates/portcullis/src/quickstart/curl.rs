@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::Prepared;
+use super::{AISP, Prepared};
 
 /// One thing to try.
 struct Case {
@@ -58,9 +58,30 @@ pub(crate) fn curl_lines(prepared: &Prepared) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n# {who} {}: {outcome}\n{command}\n", case.path);
     }
-    let admin_port = prepared.admin_port;
-    let _ =
-        write!(text, "\n# What the gate counted meanwhile\ncurl -sS http://127.0.0.1:{admin_port}/metrics\n");
+    let admin = format!("http://127.0.0.1:{}", prepared.admin_port);
+    let key = format!("{admin}/v1/keys/psd2:{AISP}");
+    let patch = "curl -sSi -X PATCH -H 'Content-Type: application/json'";
+    let aisp = |client| command(prepared, &Case::answered(client, "/v1/accounts", 200, ""));
+    let many = format!("{}?[1-40]", aisp("aisp")).replace(" https", " -o /dev/null https");
+    for (promise, line) in [
+        ("keys: 200: whoever has come has one", format!("curl -sSi {admin}/v1/keys")),
+        (
+            "suspend the key of aisp: 200: its connections end, too",
+            format!("curl -sSi -X POST {key}/suspend"),
+        ),
+        ("aisp /v1/accounts: 403: its key is suspended", aisp("aisp")),
+        ("resume it: 200: it is let in again", format!("curl -sSi -X POST {key}/resume")),
+        ("aisp-renewed /v1/accounts: 200: another certificate, and the same key", aisp("aisp-renewed")),
+        (
+            "slow it down: 200: ten at once, and five a second",
+            format!("{patch} -d '{{\"policy\":\"slow\"}}' {key}"),
+        ),
+        ("aisp, forty times: 429: it is too fast", many),
+        ("no longer: 200: it has no policy again", format!("{patch} -d '{{\"policy\":null}}' {key}")),
+    ] {
+        let _ = write!(text, "\n# {promise}\n{line}\n");
+    }
+    let _ = write!(text, "\n# What the gate counted meanwhile\ncurl -sS {admin}/metrics\n");
     text
 }
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use portcullis_identity::Roles;
-use portcullis_keys::{KeyChange, KeyId, KeyRecord, KeyState};
+use portcullis_keys::{KeyChange, KeyId, KeyIdentity, KeyRecord, KeyState};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::json;
 
@@ -62,7 +62,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(api): State<Api>, id: Path<String>) -> Result<Json<KeyRecord>, Problem> {
-    Ok(Json(api.desk()?.show(read_id(&id)?).await?))
+    Ok(Json(api.desk()?.show(read_id(&api, &id).await?).await?))
 }
 
 pub(super) async fn approve(
@@ -97,7 +97,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<KeyRecord>, Problem> {
-    let id = read_id(&id)?;
+    let id = read_id(&api, &id).await?;
     let Patch { display_name, notes, tags, roles, policy } = read_body(&headers, body).await?;
     let changes: Vec<KeyChange> = [
         display_name.map(KeyChange::DisplayName),
@@ -120,7 +120,7 @@ pub(super) async fn delete(
     Extension(Operator(by)): Extension<Operator>,
     id: Path<String>,
 ) -> Result<Json<KeyRecord>, Problem> {
-    Ok(Json(api.desk()?.delete(read_id(&id)?, &by).await?))
+    Ok(Json(api.desk()?.delete(read_id(&api, &id).await?, &by).await?))
 }
 
 /// Keeps a record that was exported here or elsewhere.
@@ -137,7 +137,7 @@ pub(super) async fn import(
 
 /// How many connections a key has, by certificate.
 pub(super) async fn connections(State(api): State<Api>, id: Path<String>) -> Result<Response, Problem> {
-    let record = api.desk()?.show(read_id(&id)?).await?;
+    let record = api.desk()?.show(read_id(&api, &id).await?).await?;
     let live = &api.backend()?.live;
     let of = |thumbprint| json!({ "thumbprint_sha256": thumbprint, "connections": live.of(&thumbprint) });
     let thumbprints = || record.certificates.iter().map(|member| member.thumbprint_sha256);
@@ -152,11 +152,16 @@ async fn change_one(
     id: &str,
     change: KeyChange,
 ) -> Result<Json<KeyRecord>, Problem> {
-    Ok(Json(api.desk()?.change(read_id(id)?, vec![change], by).await?))
+    Ok(Json(api.desk()?.change(read_id(api, id).await?, vec![change], by).await?))
 }
 
-fn read_id(text: &str) -> Result<KeyId, Problem> {
-    text.parse().map_err(|error| Problem::malformed(&error))
+/// A key by its id, or by its identity, which has a colon.
+async fn read_id(api: &Api, text: &str) -> Result<KeyId, Problem> {
+    if !text.contains(':') {
+        return text.parse().map_err(|error| Problem::malformed(&error));
+    }
+    let found = api.desk()?.by_identity(&KeyIdentity::new(text)).await?;
+    found.ok_or_else(|| Problem::unknown_identity(text))
 }
 
 async fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {

@@ -58,6 +58,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "keys.unknown-certificate", detail)
     }
 
+    pub(super) fn unknown_identity(identity: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "keys.unknown", format!("no key has the identity {identity}"))
+    }
+
     /// Something in the path, the query or the body is not of the form that it must have.
     pub(super) fn malformed(why: &dyn Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "admin.malformed", why.to_string())
