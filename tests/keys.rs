@@ -1,7 +1,7 @@
 //! A gate that makes keys: whoever comes has one, or waits for one, or needs one, as enrolment says; a renewed certificate joins its
 //! key, and the next process knows it.
 
-use portcullis_test_harness::{Configuration, Gate, Site, TlsClient, eventually};
+use portcullis_test_harness::{Backend, Configuration, Gate, Site, TlsClient, eventually};
 use portcullis_test_pki::{Credential, Role, TppCertificate};
 use serde_json::Value;
 
@@ -68,6 +68,35 @@ fn a_first_call_makes_a_key_that_renewals_join_and_the_next_process_knows() {
     assert_eq!(keys(&gate, "active"), 2.0);
     assert_eq!(answer(&gate, &site, &one), (200, None));
     assert_eq!(events(&site).len(), 3, "it is known");
+}
+
+#[test]
+fn an_upstream_is_told_the_key() {
+    let site = Site::new();
+    let backend = Backend::answering("ok");
+    let upstream = Configuration::upstream(
+        "bank",
+        &[backend.address()],
+        "hand_off = [\"key\", \"x-forwarded-client-cert\"]",
+    );
+    let routes = "[[route]]\npath = \"/\"\nupstream = \"bank\"";
+    let keys = format!("[keys]\nstore = \"keys.redb\"\n{upstream}");
+    let gate =
+        Gate::start(PORTCULLIS, &site, &Configuration::psd2().client_auth(RULES).routes(routes).and(&keys));
+    let client = TlsClient::new(&site.bank).credential(&tpp(&site, "PSDES-BE-1"));
+    let mut connection = client.connect(gate.address("tpp")).expect("a connection");
+    let mut told = Vec::new();
+    eventually("its key", || {
+        assert_eq!(connection.get("/").expect("an answer").status, 200);
+        let received = backend.received();
+        let last = received.last().expect("a request");
+        told = last.values("portcullis-tpp-key");
+        let certificate = last.values("x-forwarded-client-cert");
+        assert!(certificate.len() == 1 && certificate[0].contains(";Subject=\""), "{certificate:?}");
+        told.len() == 1
+    });
+    let listed: Value = serde_json::from_slice(&gate.ask("GET /v1/keys", "", "").body).expect("JSON");
+    assert_eq!(listed["keys"][0]["id"], told[0].as_str());
 }
 
 #[test]

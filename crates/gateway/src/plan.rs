@@ -304,27 +304,33 @@ pub enum HandOffField {
     Organisation,
     /// `Forwarded` and `X-Forwarded-*`.
     Forwarded,
+    /// `Portcullis-TPP-Key`: the id of its key.
+    Key,
+    /// `Portcullis-TPP-QTSP`: who issued the certificate, by the trusted list that says so.
+    Qtsp,
+    /// `X-Forwarded-Client-Cert`, as Envoy writes it.
+    ForwardedClientCert,
 }
 
 /// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandOffFields(u8);
+pub struct HandOffFields(u16);
 
 impl HandOffFields {
-    /// Every field.
-    pub const ALL: Self = Self(u8::MAX);
+    /// Every field but `X-Forwarded-Client-Cert`, which says once more what others do and is for those who know no other.
+    pub const ALL: Self = Self((1 << HandOffField::ForwardedClientCert as u16) - 1);
 
     /// No field.
     pub const NONE: Self = Self(0);
 
     pub(crate) const fn contains(self, field: HandOffField) -> bool {
-        self.0 & 1 << field as u8 != 0
+        self.0 & 1 << field as u16 != 0
     }
 }
 
 impl FromIterator<HandOffField> for HandOffFields {
     fn from_iter<I: IntoIterator<Item = HandOffField>>(fields: I) -> Self {
-        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u8))
+        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u16))
     }
 }
 

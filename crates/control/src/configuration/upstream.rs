@@ -35,7 +35,7 @@ const IDLE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECTIONS_MOST: u64 = 65_535;
 
 /// The fields of the hand-off, by the names that an operator gives them.
-const HAND_OFF: [(&str, HandOffField); 8] = [
+const HAND_OFF: [(&str, HandOffField); 11] = [
     ("client-cert", HandOffField::ClientCert),
     ("client-cert-chain", HandOffField::ClientCertChain),
     ("authorisation", HandOffField::Authorisation),
@@ -44,6 +44,9 @@ const HAND_OFF: [(&str, HandOffField); 8] = [
     ("thumbprint", HandOffField::Thumbprint),
     ("organisation", HandOffField::Organisation),
     ("forwarded", HandOffField::Forwarded),
+    ("key", HandOffField::Key),
+    ("qtsp", HandOffField::Qtsp),
+    ("x-forwarded-client-cert", HandOffField::ForwardedClientCert),
 ];
 
 /// An upstream as written.

@@ -5,7 +5,8 @@ use std::{fmt::Write, net::SocketAddr};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_handshake::PeerChain;
 use portcullis_http1::is_hop_by_hop;
-use portcullis_policy::Permit;
+use portcullis_identity::Identity;
+use portcullis_policy::{Assessment, KeyCheck, Permit};
 use portcullis_upstream::TrailerRule;
 
 use crate::plan::{FieldPattern, HandOffField, HandOffFields, plain_name};
@@ -76,8 +77,13 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
             }
             lines.push_str("\r\n");
         }
+        if let Some(identity) = permit.identity()
+            && fields.contains(HandOffField::ForwardedClientCert)
+        {
+            push_forwarded_client_cert(identity, &chain.leaf, &mut lines);
+        }
     }
-    if let Some(identity) = permit.identity() {
+    if let Some(Assessment { identity, path, key, .. }) = permit.assessment() {
         let (subject, psd2) = (&identity.subject, identity.psd2.as_ref());
         let mut line = |field, name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|_| fields.contains(field)) {
@@ -94,8 +100,56 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
         line(HandOffField::Nca, "nca", nca);
         line(HandOffField::Thumbprint, "thumbprint", Some(identity.thumbprint.to_string()));
         line(HandOffField::Organisation, "organisation", subject.organization.as_deref().map(quoted));
+        let key = match key {
+            KeyCheck::Enrolled { id, .. } => Some(id.to_string()),
+            _ => None,
+        };
+        line(HandOffField::Key, "key", key);
+        let listing = path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
+        let qtsp = listing.map(|it| format!("{};territory={}", quoted(&it.provider), item(&it.territory)));
+        line(HandOffField::Qtsp, "qtsp", qtsp);
     }
     lines.into_bytes()
+}
+
+/// `X-Forwarded-Client-Cert` as Envoy writes it: pairs that are separated by semicolons, the certificate as percent-encoded PEM.
+fn push_forwarded_client_cert(identity: &Identity, leaf: &[u8], out: &mut String) {
+    let _ = write!(out, "x-forwarded-client-cert: Hash={};Cert=\"", identity.thumbprint);
+    let pem = |out: &mut String, text: &str| {
+        for byte in text.bytes() {
+            match byte {
+                byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+                byte => drop(write!(out, "%{byte:02X}")),
+            }
+        }
+    };
+    pem(out, "-----BEGIN CERTIFICATE-----\n");
+    let body = STANDARD.encode(leaf);
+    for line in body.as_bytes().chunks(64) {
+        pem(out, &String::from_utf8_lossy(line));
+        pem(out, "\n");
+    }
+    pem(out, "-----END CERTIFICATE-----\n");
+    out.push('"');
+    push_pair("Subject", &identity.subject.distinguished_name, out);
+    if let Some(names) = &identity.subject_alt_name {
+        names.uri.iter().for_each(|uri| push_pair("URI", uri, out));
+        names.dns.iter().for_each(|dns| push_pair("DNS", dns, out));
+    }
+    out.push_str("\r\n");
+}
+
+/// A name and a value in quotes. What is not printable ASCII is written as a pair of hexadecimal digits (RFC 4514 2.4).
+fn push_pair(name: &str, value: &str, out: &mut String) {
+    let _ = write!(out, ";{name}=\"");
+    for byte in value.bytes() {
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => drop(write!(out, "\\{byte:02X}")),
+        }
+    }
+    out.push('"');
 }
 
 /// The field lines that say from where a request came, and for which authority: `Forwarded` (RFC 7239) and those before it.
@@ -159,6 +213,13 @@ mod tests {
         assert_eq!(quoted("a\"b\\c"), "\"a\\\"b\\\\c\"");
         assert_eq!(quoted("B\u{e4}nk \"1\" 5%"), "%\"B%c3%a4nk %221%22 5%25\"");
         assert_eq!(quoted("a\r\nclient-cert: x"), "%\"a%0d%0aclient-cert: x\"");
+    }
+
+    #[test]
+    fn a_pair_stays_one_pair_whatever_is_in_it() {
+        let mut out = String::new();
+        push_pair("Subject", "CN=a\";By=x\r\ny: \u{e4}", &mut out);
+        assert_eq!(out, ";Subject=\"CN=a\\\";By=x\\0D\\0Ay: \\C3\\A4\"");
     }
 
     #[test]
