@@ -12,7 +12,8 @@ const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 const RULES: &str = "mode = \"required\"\nprofile = \"psd2\"\nanchors = [\"qtsp.pem\"]\n";
 const AUDITED: &str = "[log]\naudit = true\naudit_file = \"audit.log\"";
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
+    "chain",
     "codes",
     "domain",
     "event",

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_handshake::{ClientJudge, HandshakeFailure, Handshaken, Passage, PeerChain, TicketEvent};
 use portcullis_identity::{Identity, TbsCertificate, Thumbprint};
 use portcullis_keys::{IdentityDigest, KeyIdentity};
@@ -50,6 +51,8 @@ pub(crate) struct Judged {
     pub(crate) would_be_refused: Option<Observed>,
     /// What was judged, to be judged again when the rules change; `None` for a client that presented nothing.
     pub(crate) chain: Option<Rc<PeerChain>>,
+    /// Whether the chain is in a record already.
+    pub(crate) is_chain_recorded: Cell<bool>,
     /// What upstreams are told of the client, for each choice of fields. Few upstreams make a choice of their own.
     pub(crate) identity_lines: RefCell<Vec<(HandOffFields, Rc<[u8]>)>>,
 }
@@ -73,32 +76,6 @@ impl Standing {
             Self::Admitted(permit) => permit.assessment(),
             Self::Refused { assessment, .. } => assessment.as_deref(),
         }
-    }
-
-    /// The record of this verdict.
-    pub(crate) fn audit(&self, listener: &Arc<str>, domain: &str, peer: SocketAddr) -> AuditRecord {
-        let assessment = self.assessment();
-        let identity = self.identity();
-        let codes = match (assessment, self) {
-            (Some(assessment), _) => distinct(assessment.codes()),
-            (None, Self::Refused { denial, .. }) => vec![denial.code()],
-            (None, Self::Admitted(_)) => Vec::new(),
-        };
-        AuditRecord::Verdict(VerdictRecord {
-            time_unix_s: now_unix_s(),
-            listener: Arc::clone(listener),
-            domain: domain.to_owned(),
-            peer,
-            thumbprint_sha256: identity.map(|identity| identity.thumbprint.to_string()),
-            organization: identity.and_then(|identity| identity.subject.organization.clone()),
-            organization_identifier: identity
-                .and_then(|identity| identity.subject.organization_identifier.clone()),
-            verdict: match self {
-                Self::Admitted(_) => "admit",
-                Self::Refused { .. } => "refuse",
-            },
-            codes,
-        })
     }
 
     /// Who this is, for the log of refusals.
@@ -179,6 +156,7 @@ impl Judged {
             key_identity: None,
             would_be_refused: None,
             chain: None,
+            is_chain_recorded: Cell::new(false),
             identity_lines: RefCell::new(Vec::new()),
         }
     }
@@ -186,6 +164,37 @@ impl Judged {
     /// SHA-256 of the certificate, if one was presented that could be read.
     pub(crate) fn thumbprint(&self) -> Option<Thumbprint> {
         self.standing.identity().map(|identity| identity.thumbprint)
+    }
+
+    /// The record of this verdict.
+    pub(crate) fn audit(&self, listener: &Arc<str>, domain: &str, peer: SocketAddr) -> AuditRecord {
+        let (standing, assessment) = (&self.standing, self.standing.assessment());
+        let identity = standing.identity();
+        let codes = match (assessment, standing) {
+            (Some(assessment), _) => distinct(assessment.codes()),
+            (None, Standing::Refused { denial, .. }) => vec![denial.code()],
+            (None, Standing::Admitted(_)) => Vec::new(),
+        };
+        let chain = self.chain.as_ref().filter(|_| !self.is_chain_recorded.replace(true));
+        AuditRecord::Verdict(VerdictRecord {
+            time_unix_s: now_unix_s(),
+            listener: Arc::clone(listener),
+            domain: domain.to_owned(),
+            peer,
+            thumbprint_sha256: identity.map(|identity| identity.thumbprint.to_string()),
+            organization: identity.and_then(|identity| identity.subject.organization.clone()),
+            organization_identifier: identity
+                .and_then(|identity| identity.subject.organization_identifier.clone()),
+            verdict: match standing {
+                Standing::Admitted(_) => "admit",
+                Standing::Refused { .. } => "refuse",
+            },
+            codes,
+            chain: chain.map(|chain| {
+                let certificates = std::iter::once(&chain.leaf).chain(&chain.intermediates);
+                certificates.map(|certificate| STANDARD.encode(certificate)).collect()
+            }),
+        })
     }
 
     /// What `ledger` says at `now` of the client's status.
@@ -247,6 +256,7 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
         key_identity,
         would_be_refused,
         chain: Some(chain),
+        is_chain_recorded: Cell::default(),
         identity_lines: RefCell::default(),
     }
 }

@@ -284,7 +284,7 @@ impl Shard {
             listener.metrics.register_unknown(policy);
         }
         if view.plan.audit_log {
-            self.audit(standing.audit(&listener.name, &domain.name, peer));
+            self.audit(judged.audit(&listener.name, &domain.name, peer));
         }
         self.report_sighting(domain, judged);
         self.report_to_keys(domain, judged);

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::inspect::Inspect;
 use crate::keys::Keys;
+use crate::replay::Replay;
 use crate::ticket_keys::TicketKeys;
 use crate::trust::Trust;
 
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     /// List, show, approve, suspend, resume or delete keys of a gate that runs
     #[command(subcommand)]
     Keys(Keys),
+    /// Tell whom another configuration would refuse, or admit, of those in an audit log
+    Replay(Replay),
     /// Make or rotate the file of ticket keys that gates share
     #[command(subcommand)]
     TicketKeys(TicketKeys),

@@ -6,6 +6,7 @@ mod command_line;
 mod inspect;
 mod keys;
 mod quickstart;
+mod replay;
 mod ticket_keys;
 mod trust;
 
@@ -21,6 +22,7 @@ use clap::Parser as _;
 use command_line::{Command, CommandLine};
 use inspect::Inspect;
 use portcullis_control::{Configuration, ControlError};
+use replay::Replay;
 use trust::Trust;
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
         Command::Inspect(inspect) => return self::inspect(&inspect),
         Command::Trust(trust) => return self::trust(&trust),
+        Command::Replay(replay) => return self::replay(&replay),
         Command::Keys(keys) => keys.run().map(|report| tell(io::stdout(), report)),
         Command::TicketKeys(ticket_keys) => ticket_keys.run(),
         Command::Quickstart { dir, port } => quickstart(&dir, port),
@@ -81,6 +84,20 @@ fn trust(trust: &Trust) -> ExitCode {
         }
         Err(error) => {
             tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_MISTAKES.into()
+        }
+    }
+}
+
+/// Status 0 if nobody who was admitted would be refused, 1 if somebody would, 2 if something that was named cannot be read.
+fn replay(replay: &Replay) -> ExitCode {
+    match replay.run() {
+        Ok(replayed) => {
+            tell(io::stdout(), replayed.report);
+            if replayed.is_nobody_refused { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+        }
+        Err(error) => {
+            complain(&error);
             EXIT_MISTAKES.into()
         }
     }

@@ -54,4 +54,7 @@ pub struct VerdictRecord {
     pub verdict: &'static str,
     /// The stable codes of what refuses it or warns of it.
     pub codes: Vec<&'static str>,
+    /// The certificates that were presented, the client's first, in base64 of their DER: told once for each verdict that was made, and not
+    /// again while it is remembered.
+    pub chain: Option<Vec<String>>,
 }
