@@ -21,6 +21,7 @@ mod floor;
 mod http2;
 mod latency;
 mod load;
+mod outcomes;
 mod page;
 mod path_verifier;
 mod peers;
@@ -30,7 +31,7 @@ mod report;
 mod scenario;
 mod server_cpu;
 mod server_use;
-mod step_tally;
+mod step_figures;
 mod tally;
 mod tickets;
 

@@ -11,7 +11,7 @@ use crate::clients::{ClientOutcomes, Kind, Verdict};
 use crate::connection::{Connection, Negotiated};
 use crate::failure::{Causes, Failure};
 use crate::latency::Latency;
-use crate::step_tally::StepTally;
+use crate::outcomes::Outcomes;
 
 /// Counts of a run. Every operation is in exactly one of `completed`, `refused`, `unexpected_status` and `failed`.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub(crate) struct Tally {
     pub(crate) latency: Latency,
     /// By how much operations began later than they were meant to.
     pub(crate) lateness: Latency,
-    /// The second that is under way.
-    second: Second,
+    /// The second that is under way. Its latencies are those of operations with an answer.
+    second: Outcomes,
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// Those of them that were not expected of their clients.
     pub(crate) unexpected_statuses: BTreeMap<u16, u64>,
@@ -44,39 +44,7 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) clients: ClientOutcomes,
     /// The steps of a scenario, if there is one.
-    pub(crate) steps: Vec<StepTally>,
-}
-
-/// What ended in one second. Every operation is in one count.
-#[derive(Debug)]
-pub(crate) struct Second {
-    /// Operations that were answered as expected.
-    pub(crate) completed: u64,
-    /// Operations that were refused as expected.
-    pub(crate) refused: u64,
-    /// Operations that were answered otherwise.
-    pub(crate) unexpected_status: u64,
-    /// Operations that failed.
-    pub(crate) failed: u64,
-    /// Latencies of those with an answer.
-    pub(crate) latency: Latency,
-}
-
-impl Second {
-    /// Nothing yet.
-    pub(crate) fn new() -> Result<Self> {
-        let latency = Latency::new()?;
-        Ok(Self { completed: 0, refused: 0, unexpected_status: 0, failed: 0, latency })
-    }
-
-    /// Takes over what another thread counted in the same second.
-    pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
-        self.completed += other.completed;
-        self.refused += other.refused;
-        self.unexpected_status += other.unexpected_status;
-        self.failed += other.failed;
-        self.latency.add(&other.latency)
-    }
+    pub(crate) steps: Vec<Outcomes>,
 }
 
 /// What the handshakes agreed on.
@@ -108,7 +76,7 @@ impl Tally {
             resumption_missed: 0,
             latency: Latency::new()?,
             lateness: Latency::new()?,
-            second: Second::new()?,
+            second: Outcomes::new()?,
             statuses: BTreeMap::new(),
             unexpected_statuses: BTreeMap::new(),
             causes: Causes::default(),
@@ -121,7 +89,7 @@ impl Tally {
 
     /// The same for a scenario of so many steps.
     pub(crate) fn with_steps(mut self, steps: usize) -> Result<Self> {
-        self.steps = (0..steps).map(|_| StepTally::new()).collect::<Result<_>>()?;
+        self.steps = (0..steps).map(|_| Outcomes::new()).collect::<Result<_>>()?;
         Ok(self)
     }
 
@@ -203,8 +171,8 @@ impl Tally {
     }
 
     /// Ends the second that is under way, and gives it out.
-    pub(crate) fn end_second(&mut self) -> Result<Second> {
-        let second = std::mem::replace(&mut self.second, Second::new()?);
+    pub(crate) fn end_second(&mut self) -> Result<Outcomes> {
+        let second = std::mem::replace(&mut self.second, Outcomes::new()?);
         self.latency.add(&second.latency)?;
         Ok(second)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::latency::Latency;
-use crate::tally::Second;
+use crate::outcomes::Outcomes;
 
 /// How often the line changes.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ impl Live {
     }
 
     /// Takes up a second of one thread, and shows how it goes.
-    pub(super) fn take(&mut self, start: Instant, second: &Second) -> Result<()> {
+    pub(super) fn take(&mut self, start: Instant, second: &Outcomes) -> Result<()> {
         if !self.is_shown {
             return Ok(());
         }

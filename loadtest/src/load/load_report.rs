@@ -14,7 +14,7 @@ use crate::latency::LatencySummary;
 use crate::plan::Plan;
 use crate::report::{Report, Row, figure, row};
 use crate::server_use::ServerFigures;
-use crate::step_tally::StepFigures;
+use crate::step_figures::StepFigures;
 use crate::tally::Tally;
 
 use super::Kind;
@@ -173,7 +173,12 @@ impl LoadReport {
             cipher_suite,
             key_exchange,
             clients: tally.clients,
-            steps: tally.steps.iter().zip(&plan.steps).map(|(tally, step)| tally.figures(step)).collect(),
+            steps: plan
+                .steps
+                .iter()
+                .zip(&tally.steps)
+                .map(|(step, outcomes)| StepFigures::of(step, outcomes))
+                .collect(),
             statuses: tally.statuses.clone(),
             unexpected_statuses: tally.unexpected_statuses.clone(),
             failures: failures.into_counts(),
@@ -268,9 +273,12 @@ impl Report for LoadReport {
         for step in &self.steps {
             let us =
                 |latency: Option<f64>| latency.map_or_else(|| "-".to_owned(), |us| format!("{us:.1} us"));
-            let (p50, p99) = (us(step.p50_us), us(step.p99_us));
-            let text =
-                format!("{} completed, {} refused, p50 {p50}, p99 {p99}", step.completed, step.refused);
+            let outcomes = &step.outcomes;
+            let (p50, p99) = (us(outcomes.p50_us), us(outcomes.p99_us));
+            let text = format!(
+                "{} completed, {} refused, p50 {p50}, p99 {p99}",
+                outcomes.completed, outcomes.refused
+            );
             rows.push(row(&format!("step {}", step.name), text));
         }
         if self.rate.is_some() {

@@ -11,8 +11,9 @@ use crate::arguments::Io;
 use crate::deadline::Watchdog;
 use crate::driver::{self, Driver};
 use crate::failure::Failure;
+use crate::outcomes::Outcomes;
 use crate::plan::Plan;
-use crate::tally::{Second, Tally};
+use crate::tally::Tally;
 use crate::tickets::Share;
 
 use super::mixed::{self, Visitor};
@@ -64,7 +65,7 @@ pub(super) enum News {
     /// It is warm, and waits for the start.
     Warm(Driver),
     /// A second of the measurement is over, the first being 0.
-    Second(usize, Second),
+    Second(usize, Outcomes),
     /// It has come to its end, well or not.
     Ended,
 }

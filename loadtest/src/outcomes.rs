@@ -1,4 +1,4 @@
-//! What came of the operations of one step of a scenario.
+//! What operations came to: those of a second, or of a step of a scenario.
 
 use std::time::Duration;
 
@@ -9,27 +9,24 @@ use crate::answer::Answer;
 use crate::clients::Verdict;
 use crate::failure::Failure;
 use crate::latency::Latency;
-use crate::plan::PlannedStep;
-use crate::scenario::StepWork;
 
-/// Counts of a step. Every operation is in one.
+/// Counts of operations that ended. Every one is in one count.
 #[derive(Clone, Debug)]
-pub(crate) struct StepTally {
-    completed: u64,
-    refused: u64,
-    unexpected_status: u64,
-    failed: u64,
-    latency: Latency,
+pub(crate) struct Outcomes {
+    /// Those that were answered as expected.
+    pub(crate) completed: u64,
+    /// Those that were refused as expected.
+    pub(crate) refused: u64,
+    /// Those that were answered otherwise.
+    pub(crate) unexpected_status: u64,
+    /// Those that failed.
+    pub(crate) failed: u64,
+    pub(crate) latency: Latency,
 }
 
-/// What a report says of it.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct StepFigures {
-    pub(crate) name: String,
-    #[serde(rename = "do")]
-    work: StepWork,
-    client: &'static str,
-    weight: u32,
+/// What a report says of them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct OutcomeFigures {
     pub(crate) completed: u64,
     pub(crate) refused: u64,
     unexpected_status: u64,
@@ -38,7 +35,7 @@ pub(crate) struct StepFigures {
     pub(crate) p99_us: Option<f64>,
 }
 
-impl StepTally {
+impl Outcomes {
     /// Nothing yet.
     pub(crate) fn new() -> Result<Self> {
         let latency = Latency::new()?;
@@ -68,12 +65,8 @@ impl StepTally {
     }
 
     /// The figures of a report.
-    pub(crate) fn figures(&self, step: &PlannedStep) -> StepFigures {
-        StepFigures {
-            name: step.name.clone(),
-            work: step.work,
-            client: step.client.name(),
-            weight: step.weight,
+    pub(crate) fn figures(&self) -> OutcomeFigures {
+        OutcomeFigures {
             completed: self.completed,
             refused: self.refused,
             unexpected_status: self.unexpected_status,
