@@ -20,6 +20,8 @@ use super::provider::{Provider, Record, Services, day, role_of_service};
 const DEPTH: usize = 2;
 /// Texts of one property, and countries of one entity, that are kept; more of them show that it is none.
 const TEXTS_MAX: usize = 100;
+/// Octets of a version: date and time, with milliseconds.
+const VERSION_BYTES: usize = 17;
 /// Octets of a text that a message repeats.
 const SHOWN_CHARS: usize = 60;
 
@@ -36,15 +38,33 @@ pub(super) fn read(
     add: &mut dyn FnMut(Result<Record, String>),
 ) -> Result<Option<i64>, RegisterError> {
     let mut json = serde_json::Deserializer::from_reader(BoundedJson::new(document, bytes_max));
-    let mut newest = None;
+    let mut newest = Newest::default();
     Node { add, newest: &mut newest, depth: DEPTH }.deserialize(&mut json).map_err(cause)?;
     json.end().map_err(cause)?;
-    Ok(newest)
+    Ok(newest.written_at)
 }
 
-/// The time in a version of an entity, as in `20260814223344848`, in Unix seconds.
-fn written_at(version: &str) -> Option<i64> {
-    let seconds = version.get(..14).filter(|_| version.len() == 17)?;
+/// The newest version of those that were met, and when it was written.
+#[derive(Debug, Default)]
+struct Newest {
+    version: Option<[u8; VERSION_BYTES]>,
+    written_at: Option<i64>,
+}
+
+impl Newest {
+    /// Takes up the version of an entity, as in `20260814223344848`. Most are older than one before, and are not read.
+    fn take(&mut self, version: Option<[u8; VERSION_BYTES]>) {
+        if version > self.version
+            && let Some(written_at) = version.as_ref().and_then(written_at)
+        {
+            *self = Self { version, written_at: Some(written_at) };
+        }
+    }
+}
+
+/// The time in a version, in Unix seconds.
+fn written_at(version: &[u8; VERSION_BYTES]) -> Option<i64> {
+    let seconds = std::str::from_utf8(version).ok()?.get(..14)?;
     let format = format_description!("[year][month][day][hour][minute][second]");
     Some(PrimitiveDateTime::parse(seconds, format).ok()?.assume_utc().unix_timestamp())
 }
@@ -52,7 +72,7 @@ fn written_at(version: &str) -> Option<i64> {
 /// A list of nodes, or an entity.
 struct Node<'a> {
     add: &'a mut dyn FnMut(Result<Record, String>),
-    newest: &'a mut Option<i64>,
+    newest: &'a mut Newest,
     depth: usize,
 }
 
@@ -84,7 +104,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
         let entity = Entity::read(fields)?;
-        *self.newest = entity.version.first().and_then(written_at).max(*self.newest);
+        self.newest.take(entity.version.0);
         if let Some(record) = entity.into_record() {
             (self.add)(record);
         }
@@ -98,7 +118,7 @@ struct Entity {
     owner: Texts,
     code: Texts,
     kind: Texts,
-    version: Texts,
+    version: Version,
     properties: Properties,
     services: ServicesByCountry,
 }
@@ -204,6 +224,21 @@ impl Entries for Texts {
         if self.0.len() < TEXTS_MAX {
             self.0.push(text.to_owned());
         }
+    }
+}
+
+/// The version of an entity; none of another length is one.
+#[derive(Debug, Default)]
+struct Version(Option<[u8; VERSION_BYTES]>);
+
+impl Entries for Version {
+    fn read<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0 = text.as_bytes().try_into().ok();
     }
 }
 
