@@ -447,10 +447,12 @@ impl Session {
         (method, path): (&str, &str),
         started: Instant,
     ) -> Result<Option<Claim>, Overstep> {
-        let allowance = self.allowance.borrow();
-        let Some(Allowance { policy, usage, connection }) = &*allowance else { return Ok(None) };
-        if let (Some(connections_max), None) = (policy.connections_max, connection) {
-            return Err(Overstep::Connections { connections_max });
+        let mut allowance = self.allowance.borrow_mut();
+        let Some(Allowance { policy, usage, connection }) = &mut *allowance else { return Ok(None) };
+        if let (Some(connections_max), None) = (policy.connections_max, &connection) {
+            // There may be room for it since.
+            let claim = usage.claim_connection(connections_max);
+            *connection = Some(claim.ok_or(Overstep::Connections { connections_max })?);
         }
         let now_ns = self.shard.nanoseconds(started);
         let asked = Asked { method, path, peer: self.peer.ip(), unix_now: self.shard.unix_now(), now_ns };

@@ -79,7 +79,9 @@ pub enum Overstep {
     #[error("you may not ask for this path")]
     Path,
     /// There are as many connections as there may be.
-    #[error("you have as many connections as you may have, {connections_max}; this one serves nothing")]
+    #[error(
+        "you have as many connections as you may have, {connections_max}; this one is served when another has ended"
+    )]
     Connections {
         /// How many.
         connections_max: u32,
