@@ -127,6 +127,32 @@ fn the_policy_of_a_key_goes_before_that_of_its_tag_its_role_and_the_default() {
 }
 
 #[test]
+fn who_gets_a_faster_rate_does_not_wait_for_the_slow_one() {
+    let site = Site::new();
+    let policies = |rate: &str| {
+        let rest = "burst = 5\n[policy.own]\nrate = \"50/s\"";
+        let policies = format!("default_policy = \"slow\"\n[policy.slow]\nrate = \"{rate}\"\n{rest}");
+        configuration(&policies).runtime("shards = 2")
+    };
+    let gate = Gate::start(PORTCULLIS, &site, &policies("1/h"));
+    let one = client(&site, "PSDES-BE-1");
+    eventually("its key is made", || ask(&gate, &one).status == 200 && key_ids(&gate).len() == 1);
+    let mut connection = one.connect(gate.address("tpp")).expect("a connection");
+    let mut get = || connection.get("/v1/accounts").expect("an answer");
+    let is_slow = |answer: &Response| answer.header("ratelimit-policy") == Some("\"rate\";q=1;w=3600");
+    eventually("it is spent", || is_slow(&get()));
+    gate.rewrite(&policies("20/s").to_toml());
+    gate.reload();
+    eventually("the policy is another", || get().status == 200);
+    gate.rewrite(&policies("1/h").to_toml());
+    gate.reload();
+    eventually("it is spent again", || is_slow(&get()));
+    let id = key_ids(&gate).remove(0);
+    assert_eq!(gate.ask(&format!("PATCH /v1/keys/{id}"), JSON, "{\"policy\":\"own\"}").status, 200);
+    eventually("the key has another", || get().status == 200);
+}
+
+#[test]
 fn so_many_connections_at_a_time() {
     let site = Site::new();
     let policies = "default_policy = \"few\"\n[policy.few]\nconnections_max = 2";

@@ -430,6 +430,12 @@ impl Session {
         };
         let policy = Arc::clone(view.plan.policies.of(key.as_deref(), permit.roles())?);
         let usage = key.as_ref().map(|key| Arc::clone(&key.usage));
+        if let (Some(rate), Some(before)) = (policy.rate, &before)
+            && before.policy.rate != Some(rate)
+        {
+            let usage = usage.as_ref().unwrap_or(&before.usage);
+            usage.settle(rate, self.shard.nanoseconds(Instant::now()));
+        }
         let (known, connection) = before.map(|before| (before.usage, before.connection)).unzip();
         // Until its key is made, a client is counted by its connection.
         let usage = usage.or_else(|| known.clone()).unwrap_or_default();

@@ -95,12 +95,18 @@ impl KeyEntry {
             let new = || Arc::new(AtomicI64::new(member.last_seen_unix_s));
             KnownCertificate { thumbprint, last_seen: known.map_or_else(new, |it| Arc::clone(&it.last_seen)) }
         };
+        let policy: Option<Box<str>> = record.policy.as_deref().map(Into::into);
+        let tags: Box<[Box<str>]> = record.tags.iter().map(|tag| tag.as_str().into()).collect();
+        if let Some(before) = before.filter(|it| (&it.policy, &it.tags) != (&policy, &tags)) {
+            // What was spent at a slow rate would be waited for at the next, however fast.
+            before.usage.forgive();
+        }
         Self {
             id: record.id,
             state: record.state,
             roles: record.roles,
-            policy: record.policy.as_deref().map(Into::into),
-            tags: record.tags.iter().map(|tag| tag.as_str().into()).collect(),
+            policy,
+            tags,
             certificates: record.certificates.iter().map(certificate).collect(),
             usage: before.map_or_else(Arc::default, |before| Arc::clone(&before.usage)),
         }

@@ -48,6 +48,11 @@ impl Rate {
         let interval = self.period_s as u64 * 1_000_000_000 / self.requests as u64;
         if interval == 0 { 1 } else { interval }
     }
+
+    /// How far ahead of the present the arrival time may be.
+    fn tolerance_ns(self) -> u64 {
+        self.interval_ns().saturating_mul(u64::from(self.burst.max(1)))
+    }
 }
 
 impl KeyUse {
@@ -57,7 +62,7 @@ impl KeyUse {
     /// There were too many. Nanoseconds until one more may come.
     pub fn take(&self, rate: Rate, now_ns: u64) -> Result<(), u64> {
         let interval = rate.interval_ns();
-        let tolerance = interval.saturating_mul(u64::from(rate.burst.max(1)));
+        let tolerance = rate.tolerance_ns();
         let mut arrival = self.arrival_ns.load(Ordering::Relaxed);
         loop {
             let next = arrival.max(now_ns).saturating_add(interval);
@@ -72,6 +77,17 @@ impl KeyUse {
                 Err(newer) => arrival = newer,
             }
         }
+    }
+
+    /// Lets go what was spent at another rate, of which `rate` takes the place at `now_ns`: its burst counts as spent at most. Only for a
+    /// change that the holder cannot bring about.
+    pub fn settle(&self, rate: Rate, now_ns: u64) {
+        self.arrival_ns.fetch_min(now_ns.saturating_add(rate.tolerance_ns()), Ordering::Relaxed);
+    }
+
+    /// Lets go what was spent at any rate.
+    pub(crate) fn forgive(&self) {
+        self.arrival_ns.store(0, Ordering::Relaxed);
     }
 
     /// Takes one of the requests of the day, of which there may be `quota`.
@@ -141,6 +157,23 @@ mod tests {
         // After silence there is a burst again, and no more than that.
         let later = start + 100 * SECOND;
         assert_eq!((0..9).filter(|_| usage.take(rate, later).is_ok()).count(), 5);
+    }
+
+    #[test]
+    fn a_new_rate_does_not_wait_for_the_old_one() {
+        let usage = KeyUse::default();
+        let slow = Rate { requests: 1, period_s: 3600, burst: 10 };
+        let fast = Rate { requests: 10, period_s: 1, burst: 5 };
+        let now = 7 * SECOND;
+        assert_eq!((0..20).filter(|_| usage.take(slow, now).is_ok()).count(), 10);
+        assert_eq!(usage.take(fast, now), Err(36_000 * SECOND + SECOND / 10 - SECOND / 2));
+        usage.settle(fast, now);
+        assert_eq!(usage.take(fast, now), Err(SECOND / 10), "its burst is spent");
+        assert_eq!(usage.take(fast, now + SECOND / 10), Ok(()));
+        usage.settle(slow, now + SECOND);
+        assert_eq!(usage.take(fast, now + SECOND), Ok(()), "nothing is spent by it");
+        usage.forgive();
+        assert_eq!((0..20).filter(|_| usage.take(slow, now).is_ok()).count(), 10);
     }
 
     /// Against a bucket of tokens that is filled by hand.
