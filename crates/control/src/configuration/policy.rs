@@ -154,8 +154,9 @@ fn network(text: &str) -> Option<IpNet> {
         Ok(address) => address.into(),
         Err(_) => text.parse().ok()?,
     };
-    // Bits behind the prefix are a slip of whoever wrote them.
-    (network.network() == network.addr()).then_some(network)
+    // Bits behind the prefix are a slip of whoever wrote them. Clients are told from networks by the address of IPv4 where they have one.
+    let is_mapped = matches!(network.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+    (network.network() == network.addr() && !is_mapped).then_some(network)
 }
 
 fn method(text: &str) -> Option<Box<str>> {
@@ -247,6 +248,7 @@ mod tests {
         assert!(
             network("192.0.2.7/24").is_none() && network("192.0.2.0/33").is_none() && network("x").is_none()
         );
+        assert!(network("::ffff:192.0.2.0/120").is_none() && network("::ffff:192.0.2.7").is_none());
         assert_eq!(path("/v1/accounts/").as_deref(), Some("/v1/accounts"));
         assert!(path("v1").is_none() && path("/a/../b").is_none());
         assert!(method("GET").is_some() && method("get").is_none() && method("").is_none());
