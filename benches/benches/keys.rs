@@ -75,7 +75,6 @@ fn book(criterion: &mut Criterion) {
 }
 
 fn policy(criterion: &mut Criterion) {
-    let usage = Arc::new(KeyUse::default());
     let asked = |now_ns| Asked {
         method: "GET",
         path: "/v1/accounts/7",
@@ -91,7 +90,7 @@ fn policy(criterion: &mut Criterion) {
     all.methods = ["POST".into(), "GET".into()].into();
     all.paths = ["/v1/payments".into(), "/v1/accounts".into()].into();
     for (name, policy) in [("that counts", counting), ("of every kind", all)] {
-        let mut now_ns = 0;
+        let (usage, mut now_ns) = (Arc::new(KeyUse::default()), 0);
         criterion.bench_function(&format!("policy {name}"), |bencher| {
             bencher.iter(|| {
                 now_ns += 1_000_000;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// So many requests in so much time, and how many may come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests of a period.
+    /// Requests of a period, one at least.
     pub requests: u32,
     /// The period, in seconds.
     pub period_s: u32,
@@ -45,7 +45,8 @@ const DAY_S: i64 = 24 * 60 * 60;
 impl Rate {
     /// Nanoseconds from one request to the next.
     const fn interval_ns(self) -> u64 {
-        let interval = self.period_s as u64 * 1_000_000_000 / self.requests as u64;
+        let requests = if self.requests == 0 { 1 } else { self.requests as u64 };
+        let interval = self.period_s as u64 * 1_000_000_000 / requests;
         if interval == 0 { 1 } else { interval }
     }
 
