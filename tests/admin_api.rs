@@ -322,6 +322,7 @@ fn answers_are_as_the_openapi_document_says() {
     let key = only_key(&gate);
     let thumbprint = key["certificates"][0]["thumbprint_sha256"].as_str().expect("one").to_owned();
     let id = id(&key).to_owned();
+    let supposed = json!({ "listener": "tpp", "host": "localhost", "path": "/" }).to_string();
     let mut held = 0;
     for (method, path, body) in [
         ("get", "/v1/keys", ""),
@@ -337,6 +338,7 @@ fn answers_are_as_the_openapi_document_says() {
         ("delete", "/v1/keys/{id}", ""),
         ("post", "/v1/keys", &key.to_string()),
         ("post", "/v1/keys", "{}"),
+        ("post", "/v1/dry-run", &supposed),
     ] {
         let asked = path.replace("{id}", &id).replace("{thumbprint}", &thumbprint);
         let answer = gate.ask(&format!("{} {asked}", method.to_uppercase()), JSON, body);
@@ -357,12 +359,12 @@ fn answers_are_as_the_openapi_document_says() {
         assert!(held_against.is_ok(), "{method} {path}: {} {}", held_against.unwrap_err(), answer.text());
         held += 1;
     }
-    assert_eq!(held, 13);
+    assert_eq!(held, 14);
     let paths = document["paths"].as_object().expect("paths");
     let described: usize = paths
         .values()
         .filter_map(Value::as_object)
         .map(|path| path.keys().filter(|key| *key != "parameters").count())
         .sum();
-    assert_eq!(described, 10, "each operation that is described is asked above");
+    assert_eq!(described, 11, "each operation that is described is asked above");
 }

@@ -168,7 +168,8 @@ impl ControlPlane {
         }
         if let Some(api) = api {
             let desk = keys.as_ref().map(|keys| keys.desk().clone());
-            api.open(Backend { desk, live: Arc::clone(gateway.live_connections()) });
+            let live = Arc::clone(gateway.live_connections());
+            api.open(Backend { desk, live, published });
         }
         let io = gateway.io_backend();
         recorder.io_backend(io);

@@ -365,7 +365,7 @@ pub(crate) fn passage(judged: &Judged, leaf: Thumbprint) -> Passage {
 }
 
 /// A certificate that leads nowhere never gets past the handshake; what a profile misses may be told by HTTP.
-fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
+pub(crate) fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
     let auth = &domain.client_auth;
     match denial {
         Denial::Path(_) | Denial::Unreadable(_) => true,

@@ -5,6 +5,7 @@
 
 mod bell;
 mod connection;
+mod dry_run;
 mod gateway;
 mod heartbeat;
 mod http;
@@ -19,6 +20,7 @@ mod slots;
 mod verification;
 mod view;
 
+pub use dry_run::{Foreseen, Supposed, dry_run};
 pub use gateway::{Gateway, Published, StartError, check_certificate};
 pub use heartbeat::{HEARTBEAT_AGE_MAX, Heartbeats};
 pub use live::{LiveConnections, Place};

@@ -161,6 +161,21 @@ pub struct ListenerPlan {
     pub certificates: Vec<CertificatePlan>,
 }
 
+impl ListenerPlan {
+    /// The certificate for the server name that a client asks for: the exact name before the wildcard, whatever its case; without a
+    /// name, the one marked as default; none for a name that is none of ours.
+    pub fn certificate(&self, server_name: Option<&str>) -> Option<&CertificatePlan> {
+        let Some(name) = server_name.map(str::to_ascii_lowercase) else {
+            return self.certificates.iter().find(|certificate| certificate.default);
+        };
+        let named = |is_meant: &dyn Fn(&HostName) -> bool| {
+            self.certificates.iter().find(|certificate| certificate.names.iter().any(is_meant))
+        };
+        let exact = named(&|host| matches!(host, HostName::Exact(exact) if *exact == name));
+        exact.or_else(|| named(&|host| host.matches(&name)))
+    }
+}
+
 /// TLS parameters of a listener, each in the order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsPlan {

@@ -1,6 +1,8 @@
-//! The API of operators: keys, and whose certificates are.
+//! The API of operators: keys, whose certificates are, and what would become of a client.
 
+mod body;
 mod door;
+mod dry_run;
 mod keys;
 mod problem;
 
@@ -14,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use portcullis_gateway::LiveConnections;
+use portcullis_gateway::{LiveConnections, Published};
 use portcullis_identity::Thumbprint;
 use serde_json::json;
 
@@ -37,6 +39,8 @@ pub(crate) struct Backend {
     /// `None` where clients have no keys.
     pub(crate) desk: Option<KeyDesk>,
     pub(crate) live: Arc<LiveConnections>,
+    /// What shards judge by.
+    pub(crate) published: Published,
 }
 
 impl Api {
@@ -60,6 +64,7 @@ impl Api {
             .route("/keys/{id}/resume", post(keys::resume))
             .route("/keys/{id}/connections", get(keys::connections))
             .route("/certificates/{thumbprint}", get(certificate))
+            .route("/dry-run", post(dry_run::foresee))
             .fallback(unknown_path)
             .method_not_allowed_fallback(unknown_method);
         let router = router.layer(middleware::from_fn_with_state(self.clone(), door::check));

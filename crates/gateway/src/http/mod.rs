@@ -8,10 +8,12 @@ mod guard;
 mod h1;
 mod h2;
 mod hand_off;
-
 mod problem;
+mod routing;
 mod service;
 
 pub(crate) use h1::serve as serve_h1;
 pub(crate) use h2::serve as serve_h2;
 pub(crate) use hand_off::{HandOff, identity_lines};
+pub(crate) use problem::Problem;
+pub(crate) use routing::{host_of, meet, path_of};

@@ -16,17 +16,17 @@ use hyper::{
     service::Service,
 };
 use portcullis_http1::{CONTENT_LENGTH_MAX, HeadRefusal, is_token};
-use portcullis_policy::{Lookup, PathRefusal, Permit, RequestPath, authorise};
+use portcullis_policy::{Permit, authorise};
 use portcullis_telemetry::{AccessRecord, Refused, now_unix_s};
 use portcullis_upstream::{OutgoingRequest, Upstream};
 
 use crate::{
     http::{
         answer,
-        authority::RequestHost,
         body::{OutgoingBody, Remainder},
         forward,
         problem::Problem,
+        routing::{host_of, meet, path_of},
     },
     judge::Standing,
     plan::Action,
@@ -145,60 +145,29 @@ impl Session {
         request: &Request<Incoming>,
         (in_flight, started): (&InFlight, Instant),
     ) -> Result<Granted, Problem> {
-        let host = RequestHost::of(request.uri(), request.headers())
-            .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, refusal.code(), refusal.sentence()))?;
-        if !self.with_domain(|domain| domain.serves(host.as_str())) {
-            let detail = "this connection was not made for that host: connect with its name as SNI";
-            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.misdirected", detail));
-        }
+        let serves = |host: &str| self.with_domain(|domain| domain.serves(host));
+        let host = host_of(request.uri(), request.headers(), serves)?;
         // Heads of HTTP/1.1 were scanned.
         if request.version() >= Version::HTTP_2 {
             self.check_h2_head(request).map_err(refused_head)?;
         }
-        // Whatever its case: a backend may not tell one from the other.
-        let is_method = |name: &str| request.method().as_str().eq_ignore_ascii_case(name);
-        if is_method("CONNECT") {
-            let detail = "the gate is no tunnel";
-            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.connect", detail));
-        }
-        if is_method("TRACE") {
-            let detail = "what a backend is told is not for the client to see";
-            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.trace", detail));
-        }
-        let path = RequestPath::parse(request.uri().path()).map_err(refused_path)?;
-        if !request.uri().query().unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
-            let detail = "the query has a character that must be percent-encoded";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "path.illegal-byte", detail));
-        }
+        let path = path_of(request.method(), request.uri())?;
         let claim = self.spend((request.method().as_str(), path.as_str()), started);
         in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
-        match view.plan.policy.routes().find(host.as_str(), &path) {
-            Lookup::Route(index, route) => {
-                let grant = authorise(permit, route).map_err(|denial| {
-                    view.routes[index].denied.increment(1);
-                    Problem::denied(&denial)
-                })?;
-                view.routes[index].granted.increment(1);
-                Ok(match &view.plan.actions[index] {
-                    Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
-                    Action::Forward(upstream) => {
-                        let hand_off = &view.upstreams[*upstream].hand_off;
-                        let head = forward::head(self, &grant, (&host, &path), request, hand_off);
-                        Granted::Forward(*upstream, head)
-                    }
-                })
+        let (index, route) = meet(view.plan.policy.routes(), &host, &path)?;
+        let grant = authorise(permit, route).map_err(|denial| {
+            view.routes[index].denied.increment(1);
+            Problem::denied(&denial)
+        })?;
+        view.routes[index].granted.increment(1);
+        Ok(match &view.plan.actions[index] {
+            Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
+            Action::Forward(upstream) => {
+                let hand_off = &view.upstreams[*upstream].hand_off;
+                let head = forward::head(self, &grant, (&host, &path), request, hand_off);
+                Granted::Forward(*upstream, head)
             }
-            Lookup::NotFound => {
-                Err(Problem::new(StatusCode::NOT_FOUND, "route.none", "no route has this path"))
-            }
-            Lookup::Ambiguous(route) => {
-                let detail = format!(
-                    "the path differs from {} only by case, parameters, or trailing dots and spaces",
-                    route.path()
-                );
-                Err(Problem::new(StatusCode::BAD_REQUEST, "path.ambiguous", detail))
-            }
-        }
+        })
     }
 
     /// Holds an h2 head to what a head of HTTP/1.1 was held to: the parser of h2 is laxer.
@@ -292,14 +261,6 @@ fn refused_head(refusal: HeadRefusal) -> Problem {
         HeadRefusal::TooLarge { .. } | HeadRefusal::TooManyFields { .. } => {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         }
-        _ => StatusCode::BAD_REQUEST,
-    };
-    Problem::new(status, refusal.code(), refusal.to_string())
-}
-
-fn refused_path(refusal: PathRefusal) -> Problem {
-    let status = match refusal {
-        PathRefusal::TooLong => StatusCode::URI_TOO_LONG,
         _ => StatusCode::BAD_REQUEST,
     };
     Problem::new(status, refusal.code(), refusal.to_string())

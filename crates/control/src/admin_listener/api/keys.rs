@@ -4,21 +4,19 @@ use std::collections::BTreeSet;
 
 use axum::{
     Extension, Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Path, Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use portcullis_identity::Roles;
 use portcullis_keys::{KeyChange, KeyId, KeyIdentity, KeyRecord, KeyState};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::{Api, door::Operator, problem::Problem};
+use super::{Api, body::read_body, door::Operator, problem::Problem};
 use crate::keys::KeyFilter;
 
-/// Bytes of a body: a record with all its certificates has some 40 kB.
-const BODY_BYTES_MAX: usize = 64 << 10;
 /// Keys of a page.
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 1000;
@@ -162,16 +160,6 @@ async fn read_id(api: &Api, text: &str) -> Result<KeyId, Problem> {
     }
     let found = api.desk()?.by_identity(&KeyIdentity::new(text)).await?;
     found.ok_or_else(|| Problem::unknown_identity(text))
-}
-
-async fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    if !media_type.trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::media_type());
-    }
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::too_large(BODY_BYTES_MAX))?;
-    serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(&error))
 }
 
 /// A field that is there, null or not.

@@ -62,6 +62,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "keys.unknown", format!("no key has the identity {identity}"))
     }
 
+    pub(super) fn unknown_listener(name: &str) -> Self {
+        let detail = format!("there is no listener {name:?}");
+        Self::new(StatusCode::NOT_FOUND, "admin.unknown-listener", detail)
+    }
+
     /// Something in the path, the query or the body is not of the form that it must have.
     pub(super) fn malformed(why: &dyn Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "admin.malformed", why.to_string())
