@@ -42,7 +42,7 @@ pub(crate) enum Keys {
 /// Which gate, and how to tell.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The configuration that the gate runs with, whose [admin] says where to ask
+    /// The configuration that the gate runs with, which says where its admin listener is
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
     /// How to tell what was answered
