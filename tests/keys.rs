@@ -71,6 +71,43 @@ fn a_first_call_makes_a_key_that_renewals_join_and_the_next_process_knows() {
 }
 
 #[test]
+fn keys_are_told_apart_in_metrics_as_many_as_there_is_room_for() {
+    let site = Site::new();
+    let metrics = "enrolment = \"auto\"\n[metrics]\nmax_keys = 1";
+    let gate = Gate::start(PORTCULLIS, &site, &configuration(metrics, ""));
+    let requests = |key: &str, class: &str| {
+        gate.metrics().sum("portcullis_key_requests_total", &[("key", key), ("code_class", class)])
+    };
+    let (one, other) = (tpp(&site, "PSDES-BE-1"), tpp(&site, "PSDES-BE-2"));
+    let id_of = |identity: &str| {
+        let listed: Value = serde_json::from_slice(&gate.ask("GET /v1/keys", "", "").body).expect("JSON");
+        let keys = listed["keys"].as_array().expect("keys").clone();
+        let found = keys.iter().find(|key| key["identity"] == identity);
+        found.and_then(|key| key["id"].as_str().map(str::to_owned))
+    };
+    assert_eq!(answer(&gate, &site, &one), (200, None));
+    eventually("a key", || id_of("psd2:PSDES-BE-1").is_some());
+    let id = id_of("psd2:PSDES-BE-1").expect("it is there");
+    eventually("it is counted", || {
+        assert_eq!(answer(&gate, &site, &one), (200, None));
+        requests(&id, "2xx") > 0.0
+    });
+    let seen = gate.metrics().sum("portcullis_key_last_seen_timestamp_seconds", &[("key", &id)]);
+    let not_after =
+        gate.metrics().sum("portcullis_key_certificate_not_after_timestamp_seconds", &[("key", &id)]);
+    assert!(seen > 1.7e9 && not_after > seen, "{seen} {not_after}");
+    eventually("the other is counted with all others", || {
+        assert_eq!(answer(&gate, &site, &other), (200, None));
+        requests("_overflow", "2xx") > 0.0
+    });
+    let labels = gate.metrics();
+    let expected = [id.as_str(), "_overflow"].into_iter().collect();
+    assert_eq!(labels.label_values("portcullis_key_requests_total", "key"), expected);
+    assert_eq!(gate.ask(&format!("DELETE /v1/keys/{id}"), "", "").status, 200);
+    eventually("it is told of no more", || requests(&id, "2xx") == 0.0);
+}
+
+#[test]
 fn an_upstream_is_told_the_key() {
     let site = Site::new();
     let backend = Backend::answering("ok");

@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod listener;
 mod log;
+mod metrics;
 mod mistake;
 mod policy;
 mod quantity;
@@ -78,6 +79,7 @@ const KEYS: &[&str] = &[
     "register",
     "keys",
     "policy",
+    "metrics",
     "resumption",
     "cache",
 ];
@@ -235,7 +237,8 @@ fn convert(
     let policies = root.named_sections("policy", policy::KEYS);
     let policies = policies.iter().map(|(name, section)| PolicyWritten::read(name, section)).collect();
     let policies = policy::load(policies, keys.as_ref(), report);
-    let keys = keys.map(|section| keys::read(&section, folder)).unzip();
+    let max_keys = metrics::max_keys(root.section("metrics", metrics::KEYS).as_ref());
+    let keys = keys.map(|section| keys::read(&section, folder, max_keys)).unzip();
     let resumption = root.section("resumption", resumption::KEYS);
     let resumption = resumption::read(resumption.as_ref(), folder, report);
     let cache = cache::read(root.section("cache", cache::KEYS).as_ref());

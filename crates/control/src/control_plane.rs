@@ -21,7 +21,7 @@ use crate::{
     admin_listener::{AdminListener, Api, Backend, Phase},
     configuration::Fixed,
     error::chain,
-    keys::{Audit, Keys},
+    keys::{Audit, Keys, ToldApart},
     ledger::LedgerKeeper,
     logging::Log,
     memory::Memory,
@@ -157,7 +157,9 @@ impl ControlPlane {
         let register = RegisterTask::start(register, ledger.clone()).await;
         let start = |settings| {
             let audit = Audit { sink: audit.clone(), plan: Arc::clone(&plan) };
-            Keys::start(&settings, ledger.clone(), sighted, audit)
+            let told_apart = ToldApart::new(Arc::clone(ledger.published()));
+            recorder.keys(told_apart.clone());
+            Keys::start(&settings, ledger.clone(), sighted, (audit, told_apart))
         };
         let keys = keys.map(start).transpose()?;
         let published = Published { plan: Arc::clone(&plan), ledger: Arc::clone(ledger.published()) };
@@ -347,7 +349,7 @@ impl ControlPlane {
             revocation.configure(settings);
         }
         self.register.configure(configuration.register.take(), register);
-        if let (Some(keys), Some(settings)) = (&self.keys, &configuration.keys) {
+        if let (Some(keys), Some(settings)) = (&self.keys, configuration.keys.take()) {
             keys.configure(settings);
         }
         // They may have been read anew since the configuration was.

@@ -6,6 +6,7 @@ mod keeper;
 mod redb_store;
 #[cfg(test)]
 mod tests;
+mod told_apart;
 
 use std::{path::PathBuf, sync::mpsc::Receiver, thread::JoinHandle};
 
@@ -17,6 +18,7 @@ pub(crate) use desk::{KeyDesk, KeyDeskError, KeyFilter};
 pub(crate) use keeper::Audit;
 use keeper::Keeper;
 use redb_store::RedbStore;
+pub(crate) use told_apart::ToldApart;
 
 /// Why there are no keys.
 #[derive(Debug, Error)]
@@ -48,13 +50,13 @@ impl Keys {
         settings: &KeySettings,
         ledger: LedgerKeeper,
         sightings: Receiver<Sighted>,
-        audit: Audit,
+        (audit, told_apart): (Audit, ToldApart),
     ) -> Result<Self, ControlError> {
         let store = RedbStore::open(&settings.store);
         let refuse = |source| KeysError::Store { path: settings.store.clone(), source };
         let store = store.map_err(|error| ControlError::Keys(refuse(error).into()))?;
         let (desk, commands) = desk::open();
-        let keeper = Keeper::open(Box::new(store), settings.capacity, ledger, audit);
+        let keeper = Keeper::open(Box::new(store), settings.clone(), ledger, (audit, told_apart));
         let keeper = keeper.map_err(|error| ControlError::Keys(refuse(error).into()))?;
         let thread = std::thread::Builder::new().name("keys".to_owned());
         let thread = thread.spawn(move || keeper.run(&commands, &sightings)).map_err(ControlError::Thread)?;
@@ -72,7 +74,7 @@ impl Keys {
     }
 
     /// Goes on under other settings. The store stays where it is.
-    pub(crate) fn configure(&self, settings: &KeySettings) {
-        self.desk.set_capacity(settings.capacity);
+    pub(crate) fn configure(&self, settings: KeySettings) {
+        self.desk.configure(settings);
     }
 }

@@ -13,7 +13,7 @@ use portcullis_telemetry::{BUCKETS_SECONDS, now_unix_s};
 use portcullis_trust::{ListFacts, TrustStore, Usage};
 use tokio::time::Instant;
 
-use crate::{Configuration, ControlError, RevocationFacts, clock, record_file::RecordKind};
+use crate::{Configuration, ControlError, RevocationFacts, clock, keys::ToldApart, record_file::RecordKind};
 
 /// The metrics of the process.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
     lists: Arc<Mutex<PrometheusRecorder>>,
     /// Likewise for what is known of revocation: a CRL that is followed no more has no end.
     revocation: Arc<Mutex<PrometheusRecorder>>,
+    /// The keys that have series of their own, if there are any.
+    keys: Arc<Mutex<Option<ToldApart>>>,
     /// When the current ticket key began to serve.
     ticket_key_since: Arc<Mutex<Option<Instant>>>,
 }
@@ -65,7 +67,14 @@ impl Recorder {
 
     fn of(process: PrometheusHandle) -> Self {
         let (configuration, lists, revocation) = (empty(), empty(), empty());
-        Self { process, configuration, lists, revocation, ticket_key_since: Arc::default() }
+        Self {
+            process,
+            configuration,
+            lists,
+            revocation,
+            keys: Arc::default(),
+            ticket_key_since: Arc::default(),
+        }
     }
 
     /// Takes over the metrics that follow from a configuration.
@@ -108,6 +117,11 @@ impl Recorder {
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || record_revocation(facts));
         *locked(&self.revocation) = recorder;
+    }
+
+    /// Tells of these keys from now on.
+    pub(crate) fn keys(&self, keys: ToldApart) {
+        *locked(&self.keys) = Some(keys);
     }
 
     /// Tells when the current ticket key began to serve.
@@ -154,8 +168,16 @@ impl Recorder {
         if let Some(since) = *locked(&self.ticket_key_since) {
             gauge!("portcullis_ticket_key_age_seconds").set(since.elapsed().as_secs_f64());
         }
+        let keys = PrometheusBuilder::new().build_recorder();
+        if let Some(told_apart) = &*locked(&self.keys) {
+            with_local_recorder(&keys, || told_apart.record());
+        }
         let of = |recorder: &Mutex<PrometheusRecorder>| locked(recorder).handle().render();
-        self.process.render() + &of(&self.configuration) + &of(&self.lists) + &of(&self.revocation)
+        self.process.render()
+            + &of(&self.configuration)
+            + &of(&self.lists)
+            + &of(&self.revocation)
+            + &keys.handle().render()
     }
 }
 

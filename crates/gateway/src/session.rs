@@ -475,6 +475,13 @@ impl Session {
         }
     }
 
+    /// Counts an answer for the client's key.
+    pub(crate) fn count_answer(&self, status: u16) {
+        if let Some(key) = &*self.key.borrow() {
+            key.usage.tally().answered(status);
+        }
+    }
+
     /// Looks up what is known of the client's status at present, and judges it again where that makes a difference.
     fn look_again(&self) -> Result<(), Closed> {
         let basis = self.basis.borrow();

@@ -40,6 +40,8 @@ pub struct KeyEntry {
 pub struct KnownCertificate {
     /// SHA-256 of the certificate.
     pub thumbprint: Thumbprint,
+    /// The last second of its validity, in Unix seconds.
+    pub not_after: i64,
     last_seen: Arc<AtomicI64>,
 }
 
@@ -93,7 +95,8 @@ impl KeyEntry {
             let thumbprint = member.thumbprint_sha256;
             let known = before.and_then(|before| before.certificate(&thumbprint));
             let new = || Arc::new(AtomicI64::new(member.last_seen_unix_s));
-            KnownCertificate { thumbprint, last_seen: known.map_or_else(new, |it| Arc::clone(&it.last_seen)) }
+            let last_seen = known.map_or_else(new, |it| Arc::clone(&it.last_seen));
+            KnownCertificate { thumbprint, not_after: member.not_after_unix_s, last_seen }
         };
         let policy: Option<Box<str>> = record.policy.as_deref().map(Into::into);
         let tags: Box<[Box<str>]> = record.tags.iter().map(|tag| tag.as_str().into()).collect();

@@ -17,6 +17,7 @@ mod policy;
 mod record;
 mod sighted;
 mod store;
+mod tally;
 
 pub use book::{KeyBook, KeyEntry, KnownCertificate};
 pub use change::{KeyChange, KeyError, TextKind};
@@ -30,3 +31,4 @@ pub use record::{
 };
 pub use sighted::Sighted;
 pub use store::{KeyStore, StoreChange, StoreError};
+pub use tally::Tally;

@@ -1,7 +1,9 @@
 //! How much the holder of a key does, counted across all shards.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::Tally;
 
 /// So many requests in so much time, and how many may come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +16,7 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What the holder of a key does at present. All shards count here, so that limits are exact whatever shard a connection is on; a shard
-/// writes to it only for keys with a policy that counts.
+/// What the holder of a key does at present. All shards count here, so that limits are exact whatever shard a connection is on.
 #[derive(Debug, Default)]
 pub struct KeyUse {
     /// The theoretical arrival time of the generic cell rate algorithm (ITU-T I.371), in nanoseconds of the gate's clock.
@@ -24,6 +25,8 @@ pub struct KeyUse {
     connections: AtomicU32,
     /// The day since 1970 above, and the requests of that day below the 40th bit.
     day: AtomicU64,
+    /// Where its answers are counted, if it is told apart.
+    tally: OnceLock<Arc<Tally>>,
 }
 
 /// Counts as long as it lives.
@@ -57,6 +60,16 @@ impl Rate {
 }
 
 impl KeyUse {
+    /// Where the answers to the holder are counted.
+    pub fn tally(&self) -> &Tally {
+        self.tally.get().map_or(Tally::overflow(), |tally| tally)
+    }
+
+    /// Tells the holder apart from others, from now on.
+    pub fn tell_apart(&self) -> Arc<Tally> {
+        Arc::clone(self.tally.get_or_init(Arc::default))
+    }
+
     /// Takes one request at `now_ns` of a clock that all shards share.
     ///
     /// # Errors

@@ -40,16 +40,23 @@ pub struct KeySettings {
     pub store: PathBuf,
     /// How many keys there may be.
     pub capacity: usize,
+    /// How many of them have series of their own among the metrics.
+    pub told_apart_max: usize,
 }
 
 /// Where keys are kept, and how they are made unless a trust domain says otherwise.
-pub(crate) fn read(section: &Section<'_>, folder: &Folder) -> (Option<KeySettings>, Enrolment) {
+pub(crate) fn read(
+    section: &Section<'_>,
+    folder: &Folder,
+    told_apart_max: usize,
+) -> (Option<KeySettings>, Enrolment) {
     let enrolment = section.choice("enrolment", ENROLMENTS).or(Enrolment::Auto);
     let capacity = section.count("capacity", 1..=CAPACITY_MOST).or(CAPACITY);
     let store = section.required_text("store").written();
     let settings = store.map(|store| KeySettings {
         store: folder.join(&store.value),
         capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+        told_apart_max,
     });
     (settings, enrolment)
 }

@@ -9,6 +9,8 @@ use portcullis_keys::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::KeySettings;
+
 /// Questions and changes that may wait. Who comes beyond is told to come again.
 const WAITING_MAX: usize = 4096;
 
@@ -74,7 +76,7 @@ pub(super) enum Command {
     Change { id: KeyId, changes: Vec<KeyChange>, by: String, reply: Reply<KeyRecord> },
     Delete { id: KeyId, by: String, reply: Reply<KeyRecord> },
     Import { record: Box<KeyRecord>, by: String, reply: Reply<KeyRecord> },
-    SetCapacity(usize),
+    Configure(KeySettings),
 }
 
 /// A desk, and the queue behind it.
@@ -132,9 +134,9 @@ impl KeyDesk {
         self.ask(|reply| Command::Import { record, by, reply }).await
     }
 
-    /// Sets how many keys there may be. A queue that is full takes it with the next reload.
-    pub(super) fn set_capacity(&self, capacity: usize) {
-        if self.0.try_send(Command::SetCapacity(capacity)).is_err() {
+    /// Goes on under other settings. A queue that is full takes them with the next reload.
+    pub(super) fn configure(&self, settings: KeySettings) {
+        if self.0.try_send(Command::Configure(settings)).is_err() {
             tracing::error!("the keeper of keys does not take its settings");
         }
     }

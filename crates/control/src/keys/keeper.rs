@@ -17,8 +17,11 @@ use portcullis_gateway::plan::Plan;
 use portcullis_keys::{KeyBook, KeyEntry, KeyId, KeyRecord, KeyState, KeyStore, Sighted, StoreError};
 use portcullis_telemetry::{AuditRecord, RecordSink};
 
-use super::desk::{Command, KeyFilter, Page};
-use crate::{clock::now_unix_s, error::chain, ledger::LedgerKeeper};
+use super::{
+    ToldApart,
+    desk::{Command, KeyFilter, Page},
+};
+use crate::{KeySettings, clock::now_unix_s, error::chain, ledger::LedgerKeeper};
 use batch::Batch;
 
 /// How long a sighting waits at most while nobody asks for anything. A shard looks into the ledger ten times a second.
@@ -38,9 +41,10 @@ const SCANNED_PER_PAGE_MAX: usize = 20_000;
 /// Keeps keys. One thread does all of it, and may wait for the disk.
 pub(super) struct Keeper {
     store: Box<dyn KeyStore>,
-    capacity: usize,
+    settings: KeySettings,
     ledger: LedgerKeeper,
     audit: Audit,
+    told_apart: ToldApart,
     /// How many keys are active, pending, suspended.
     counts: [usize; 3],
     /// Of whom it is to be written when they were seen.
@@ -69,9 +73,9 @@ impl Keeper {
     /// Reads all keys and writes them into the ledger.
     pub(super) fn open(
         store: Box<dyn KeyStore>,
-        capacity: usize,
+        settings: KeySettings,
         ledger: LedgerKeeper,
-        audit: Audit,
+        (audit, told_apart): (Audit, ToldApart),
     ) -> Result<Self, StoreError> {
         let (mut book, mut counts) = (KeyBook::default(), [0; 3]);
         store.scan(None, &mut |record| {
@@ -79,13 +83,22 @@ impl Keeper {
             book.put(&record);
             true
         })?;
-        book.set_full(book.len() >= capacity);
+        book.set_full(book.len() >= settings.capacity);
         tracing::info!(keys = book.len(), "keys are kept");
         ledger.write(|ledger| ledger.keys = book);
         ledger.publish();
         let (noted_until, note_at) = (now_unix_s(), Instant::now() + NOTE_INTERVAL);
-        let keeper =
-            Self { store, capacity, ledger, audit, counts, to_note: VecDeque::new(), noted_until, note_at };
+        let keeper = Self {
+            store,
+            settings,
+            ledger,
+            audit,
+            told_apart,
+            counts,
+            to_note: VecDeque::new(),
+            noted_until,
+            note_at,
+        };
         keeper.tell_counts();
         Ok(keeper)
     }
@@ -156,8 +169,9 @@ impl Keeper {
             Command::ByIdentity(identity, reply) => {
                 drop(reply.send(self.store.by_identity(&identity).map_err(Into::into)));
             }
-            Command::SetCapacity(capacity) => {
-                self.capacity = capacity;
+            Command::Configure(settings) => {
+                let capacity = settings.capacity;
+                self.settings = settings;
                 self.ledger.write(|ledger| ledger.keys.set_full(ledger.keys.len() >= capacity));
                 self.ledger.publish();
             }
@@ -178,7 +192,7 @@ impl Keeper {
 
     /// Writes down what shards shall see of it, and whom it concerns.
     fn publish(&mut self, batch: &Batch) {
-        let (capacity, counts) = (self.capacity, &mut self.counts);
+        let (settings, counts, told_apart) = (&self.settings, &mut self.counts, &self.told_apart);
         self.ledger.write(|ledger| {
             for (digest, record) in batch.books() {
                 if let Some(before) = ledger.keys.get(digest) {
@@ -193,17 +207,23 @@ impl Keeper {
                     Some(record) => {
                         counts[record.state as usize] += 1;
                         ledger.keys.put(record);
+                        if let Some(key) = ledger.keys.get(digest) {
+                            told_apart.add(*digest, key, settings.told_apart_max);
+                        }
                     }
-                    None => ledger.keys.remove(digest),
+                    None => {
+                        ledger.keys.remove(digest);
+                        told_apart.remove(digest);
+                    }
                 }
             }
-            ledger.keys.set_full(ledger.keys.len() >= capacity);
+            ledger.keys.set_full(ledger.keys.len() >= settings.capacity);
         });
         self.ledger.publish();
         self.tell_counts();
     }
 
-    /// Looks through all keys for those whose holders were seen since this was last done.
+    /// Looks through all keys for those whose holders were seen since this was last done. They are told apart from now on, if there is room.
     fn look_who_was_seen(&mut self) {
         self.note_at = Instant::now() + NOTE_INTERVAL;
         if !self.to_note.is_empty() {
@@ -212,7 +232,10 @@ impl Keeper {
         let since = std::mem::replace(&mut self.noted_until, now_unix_s());
         let book = self.ledger.read(|ledger| ledger.keys.clone());
         let was_seen = |key: &KeyEntry| key.certificates.iter().any(|it| it.last_seen() >= since);
-        self.to_note = book.iter().filter(|(_, key)| was_seen(key)).map(|(_, key)| key.id).collect();
+        for (identity, key) in book.iter().filter(|(_, key)| was_seen(key)) {
+            self.told_apart.add(*identity, key, self.settings.told_apart_max);
+            self.to_note.push_back(key.id);
+        }
     }
 
     /// Adds some of those to what is written.

@@ -19,7 +19,7 @@ use portcullis_keys::{KeyChange, KeyId, KeyIdentity, KeyRecord, KeyState, Sighte
 use portcullis_policy::Concerned;
 use portcullis_telemetry::{RecordLog, record_log};
 
-use super::{Audit, KeyDeskError, Keys, desk::KeyFilter};
+use super::{Audit, KeyDeskError, Keys, ToldApart, desk::KeyFilter};
 use crate::{KeySettings, ledger::LedgerKeeper};
 
 /// Longer than anything here takes on a machine that is busy with other things.
@@ -38,8 +38,9 @@ impl House {
         let (sightings, receiver) = sync_channel(1024);
         let (sink, log) = record_log();
         let audit = Audit { sink, plan: Arc::new(ArcSwap::from_pointee(plan())) };
-        let settings = KeySettings { store: store.to_owned(), capacity };
-        let keys = Keys::start(&settings, ledger.clone(), receiver, audit).unwrap();
+        let settings = KeySettings { store: store.to_owned(), capacity, told_apart_max: 1 };
+        let told_apart = ToldApart::new(Arc::clone(ledger.published()));
+        let keys = Keys::start(&settings, ledger.clone(), receiver, (audit, told_apart)).unwrap();
         Self { keys, ledger, sightings, _audit: log }
     }
 

@@ -228,6 +228,7 @@ impl Taken {
         let took = self.started.elapsed();
         let session = &self.session;
         session.shard.listeners[session.listener].metrics.requests.answered(response.status().as_u16(), took);
+        session.count_answer(response.status().as_u16());
         if let Some((method, path)) = self.record {
             let (thumbprint_sha256, organization_identifier) = session.with_standing(|standing| {
                 let identity = standing.identity();

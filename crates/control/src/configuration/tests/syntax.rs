@@ -28,7 +28,7 @@ fn the_configuration_of_the_issue_is_right() {
 fn unknown_keys_are_told_with_what_was_probably_meant() {
     let bench = Bench::new();
     bench.breaks("shards = 1", "shard = 1", "shard = 1", "runtime.shard", "did you mean \"shards\"?");
-    bench.breaks("[admin]", "[metrics]", "[metrics]", "metrics", "the keys here are runtime");
+    bench.breaks("[admin]", "[statistics]", "[statistics]", "statistics", "the keys here are runtime");
     let adress = "adress = \"127.0.0.1:8443\"\naddress = \"127.0.0.1:8443\"";
     bench.breaks("address = \"127.0.0.1:8443\"", adress, "adress", "listener[0].adress", "\"address\"?");
     bench.breaks("status = 200, body", "state = 200, body", "state", "route[0].respond.state", "\"status\"?");

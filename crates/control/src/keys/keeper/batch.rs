@@ -136,7 +136,7 @@ impl Keeper {
                 record.is_some() && self.ledger.read(|ledger| ledger.keys.get(digest).is_none())
             })
             .count();
-        keys >= self.capacity
+        keys >= self.settings.capacity
     }
 
     /// Takes a certificate in that a shard has met: into the key of its identity, or a new one.
@@ -200,7 +200,9 @@ impl Keeper {
             Some(before) if before.identity != record.identity => {
                 return Err(KeyDeskError::Taken { id: before.id, identity: before.identity });
             }
-            None if self.is_full(batch) => return Err(KeyDeskError::Full { capacity: self.capacity }),
+            None if self.is_full(batch) => {
+                return Err(KeyDeskError::Full { capacity: self.settings.capacity });
+            }
             _ => {}
         }
         batch.put(record.clone(), ("import", Some(by), None));
