@@ -25,6 +25,7 @@ use portcullis_test_pki::trusted_list::{ListSigner, TrustedList};
 use portcullis_test_pki::{Role, ServerCertificate};
 use seccompiler::{TargetArch, apply_filter, compile_from_json};
 use serde_json::{Value, json};
+use time::{OffsetDateTime, macros::format_description};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -94,8 +95,12 @@ fn live(io: &str, refused: &[&str]) -> String {
     let revoked = RevocationList::of(&site.qtsp).der().expect("a list");
     lists.answer("/tpp.crl", Answering::Document(revoked));
     let register = register();
+    let format = format_description!(
+        "[weekday repr:short] [month repr:short] [day] [hour]:[minute]:[second] UTC [year]"
+    );
     let told = json!({
         "golden_copy_path_context": "/", "latest_version_relative_zip_path": "eba.zip", "sha256_hash": sha256(&register),
+        "timestamp": OffsetDateTime::now_utc().format(format).expect("a time"),
     });
     lists.answer("/eba.json", Answering::Document(told.to_string().into_bytes()));
     lists.answer("/eba.zip", Answering::Document(register));
