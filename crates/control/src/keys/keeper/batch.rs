@@ -50,7 +50,7 @@ impl Batch {
 
     /// What a store is to do.
     pub(super) fn changes(&self, with_presence: impl Fn(KeyRecord) -> KeyRecord) -> Vec<StoreChange> {
-        let records = self.records.iter().map(|(id, (_, record))| match record {
+        let records = self.in_order().map(|(id, (_, record))| match record {
             Some(record) => StoreChange::Put(with_presence(record.clone())),
             None => StoreChange::Delete(*id),
         });
@@ -61,7 +61,13 @@ impl Batch {
 
     /// What becomes of each key that shards see.
     pub(super) fn books(&self) -> impl Iterator<Item = (&IdentityDigest, Option<&KeyRecord>)> {
-        self.records.values().map(|(digest, record)| (digest, record.as_ref()))
+        self.in_order().map(|(_, (digest, record))| (digest, record.as_ref()))
+    }
+
+    /// Those to forget come first: an identity whose key is forgotten may have another by the end of the same turn.
+    fn in_order(&self) -> impl Iterator<Item = (&KeyId, &(IdentityDigest, Option<KeyRecord>))> {
+        let forgotten = self.records.iter().filter(|(_, (_, record))| record.is_none());
+        forgotten.chain(self.records.iter().filter(|(_, (_, record))| record.is_some()))
     }
 
     /// It is written.
@@ -121,8 +127,8 @@ impl Keeper {
 
     /// The key that has an identity, as it is to be.
     fn owner(&self, identity: &IdentityDigest, batch: &Batch) -> Option<KeyId> {
-        let changed = batch.records.iter().find(|(_, (digest, _))| digest == identity);
-        match changed {
+        // The last is the key that it has, if it has one.
+        match batch.in_order().filter(|(_, (digest, _))| digest == identity).last() {
             Some((id, (_, record))) => record.as_ref().map(|_| *id),
             None => self.ledger.read(|ledger| ledger.keys.get(identity).map(|key| key.id)),
         }
@@ -219,5 +225,38 @@ impl Keeper {
                 return Ok(id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis_identity::SpkiHash;
+    use portcullis_keys::KeyIdentity;
+
+    use super::*;
+
+    #[test]
+    fn an_identity_that_is_forgotten_and_met_again_in_one_turn_keeps_its_new_key() {
+        let mut batch = Batch::new(0);
+        for holder in 0..32 {
+            let sighted = Sighted {
+                identity: KeyIdentity::new(format!("psd2:PSDES-BE-{holder}")),
+                thumbprint: Thumbprint::from([1; 32]),
+                spki_sha256: SpkiHash::of(&[1]),
+                validity: (0, 1),
+                holder: None,
+                issuer: Arc::from("QTSP"),
+                needs_approval: false,
+            };
+            let before = KeyId::new(holder);
+            batch.records.insert(before, (sighted.identity.digest(), None));
+            batch.put(KeyRecord::enrol(KeyId::new(holder + 100), &sighted, 0), ("enrol", None, None));
+        }
+        let changes = batch.changes(|record| record);
+        let is_put = |change: &StoreChange| matches!(change, StoreChange::Put(_));
+        assert!(changes.len() == 64 && changes.is_sorted_by_key(is_put), "the store forgets first");
+        assert!(batch.books().map(|(_, record)| record.is_some()).is_sorted(), "and so do shards");
     }
 }
