@@ -144,6 +144,9 @@ fn who_must_be_approved_or_known_is_told_so_over_http() {
     assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
     eventually("a key that waits", || keys(&gate, "pending") == 1.0);
     assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
+    let mut connection =
+        TlsClient::new(&site.bank).credential(&one).connect(gate.address("tpp")).expect("a connection");
+    assert_eq!(connection.get("/v1/accounts").expect("an answer").status, 403);
     gate.rewrite(&configuration("enrolment = \"closed\"", "").to_toml());
     gate.reload();
     let mut others = 0;
@@ -153,6 +156,8 @@ fn who_must_be_approved_or_known_is_told_so_over_http() {
         answer(&gate, &site, &other) == refused("enrolment.closed")
     });
     assert_eq!(answer(&gate, &site, &one), refused("enrolment.pending"));
+    // Who was refused before is told by the new rules, and not cut off.
+    assert_eq!(connection.get("/v1/accounts").expect("an answer").status, 403);
     let last = format!("psd2:PSDES-BE-other{others}");
     assert!(events(&site).iter().all(|record| record["identity"] != last.as_str()), "no key is made");
 }

@@ -21,7 +21,7 @@ use slab::Slab;
 use crate::{
     bell::Ear,
     http::identity_lines,
-    judge::{Judged, Standing, Status, is_unknown},
+    judge::{Judged, Standing, Status, is_unknown, told_by_alert},
     plan::{HandOffFields, Limits},
     shard::{Shard, unix_now},
     view::View,
@@ -514,7 +514,10 @@ impl Session {
             None => Rc::new(Judged::anonymous(admit_anonymous(rules).ok_or(Closed::NoLongerAdmitted)?)),
         };
         let listener = &self.shard.listeners[self.listener];
+        let was_refused = self.with_standing(|before| matches!(before, Standing::Refused { .. }));
         let refused = match &judged.standing {
+            // It was never admitted on this connection, and goes on to be told why.
+            Standing::Refused { denial, .. } if was_refused && !told_by_alert(denial, rules) => Ok(()),
             Standing::Refused { denial, .. } => {
                 let who = judged.standing.refused(&listener.name, self.peer);
                 self.shard.refused(denial.code(), &who, || denial.to_string());
