@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 const RULES: &str = "mode = \"required\"\nprofile = \"psd2\"\nanchors = [\"qtsp.pem\"]\n";
 const JSON: &str = "Content-Type: application/json\r\n";
+const LINES: &str = "Content-Type: application/jsonl\r\n";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// `admin` are further lines of `[admin]`.
@@ -180,6 +181,12 @@ fn whatever_else_is_asked_has_a_problem_document() {
         ("PATCH /v1/keys/0123456789abcdef", "", "{\"notes\":\"\"}", 415, "admin.media-type"),
         ("PATCH /v1/keys/0123456789abcdef", JSON, &large, 413, "admin.too-large"),
         ("POST /v1/keys", JSON, "[]", 400, "admin.malformed"),
+        ("POST /v1/keys/import", JSON, "{}", 415, "admin.media-type"),
+        ("POST /v1/keys/import", LINES, &large, 413, "admin.too-large"),
+        ("GET /v1/trust", "", "", 400, "admin.malformed"),
+        ("GET /v1/trust?domain=nobody%2Fnowhere", "", "", 404, "admin.unknown-domain"),
+        ("PATCH /v1/keys/0123456789abcdef", JSON, "{\"policy\":null}", 404, "keys.unknown"),
+        ("PATCH /v1/keys/0123456789abcdef", JSON, "{\"policy\":\"odd\"}", 422, "keys.unknown-policy"),
         ("PUT /v1/keys", "", "", 405, "admin.unknown-method"),
         ("GET /v1/nothing", "", "", 404, "admin.unknown-path"),
         // A page that is open in a browser on this machine, by its origin, and by a name that leads here.
@@ -307,6 +314,20 @@ fn the_command_line_does_what_the_api_does() {
     assert_eq!(keys(&["resume", "psd2:PSDES-BE-1"]).0, Some(0), "it goes by its identity, too");
     let (code, _, complaint) = keys(&["resume", "psd2:PSDES-BE-7"]);
     assert!(code == Some(1) && complaint.contains("keys.unknown"), "{complaint}");
+    let (code, exported, _) = keys(&["export"]);
+    assert!(code == Some(0) && exported.lines().count() == 1 && exported.contains(&id), "{exported}");
+    let file = site.write("keys.jsonl", &exported);
+    let file = file.to_str().expect("a path");
+    assert_eq!(keys(&["delete", &id]).0, Some(0));
+    assert_eq!(keys(&["import", file]).1.trim(), "imported 1");
+    assert_eq!(keys(&["show", &id]).0, Some(0), "it is back under its id");
+    let twin = exported.replace(&id, "00000000000000aa");
+    site.write("keys.jsonl", &format!("{exported}{twin}{{}}\n"));
+    let (code, _, complaint) = keys(&["import", file]);
+    assert!(code == Some(1) && complaint.contains("imported 1"), "{complaint}");
+    for told in ["line 2:", "keys.taken", "line 3:", "admin.malformed"] {
+        assert!(complaint.contains(told), "{told}: {complaint}");
+    }
     assert_eq!(keys(&["delete", &id]).0, Some(0));
     let (code, _, complaint) = keys(&["show", &id]);
     assert!(code == Some(1) && complaint.contains("keys.unknown"), "{complaint}");
@@ -338,10 +359,17 @@ fn answers_are_as_the_openapi_document_says() {
         ("delete", "/v1/keys/{id}", ""),
         ("post", "/v1/keys", &key.to_string()),
         ("post", "/v1/keys", "{}"),
+        ("post", "/v1/keys/import", &format!("{key}\n{{}}\n")),
+        ("post", "/v1/keys/import", &"\n{}".repeat(1001)),
         ("post", "/v1/dry-run", &supposed),
+        ("get", "/v1/status", ""),
+        ("get", "/v1/trust?domain=tpp%2Flocalhost", ""),
+        ("get", "/v1/trust?domain=other", ""),
     ] {
         let asked = path.replace("{id}", &id).replace("{thumbprint}", &thumbprint);
-        let answer = gate.ask(&format!("{} {asked}", method.to_uppercase()), JSON, body);
+        let content_type = if path.ends_with("import") { LINES } else { JSON };
+        let answer = gate.ask(&format!("{} {asked}", method.to_uppercase()), content_type, body);
+        let path = path.split('?').next().expect("a path");
         let responses = &document["paths"][path][method]["responses"];
         let described = match &responses[answer.status.to_string()] {
             Value::Null => &responses["default"],
@@ -359,12 +387,12 @@ fn answers_are_as_the_openapi_document_says() {
         assert!(held_against.is_ok(), "{method} {path}: {} {}", held_against.unwrap_err(), answer.text());
         held += 1;
     }
-    assert_eq!(held, 14);
+    assert_eq!(held, 19);
     let paths = document["paths"].as_object().expect("paths");
     let described: usize = paths
         .values()
         .filter_map(Value::as_object)
         .map(|path| path.keys().filter(|key| *key != "parameters").count())
         .sum();
-    assert_eq!(described, 11, "each operation that is described is asked above");
+    assert_eq!(described, 14, "each operation that is described is asked above");
 }

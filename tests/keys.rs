@@ -2,7 +2,7 @@
 //! key, and the next process knows it.
 
 use portcullis_test_harness::{Backend, Configuration, Gate, Site, TlsClient, eventually};
-use portcullis_test_pki::{Credential, Role, TppCertificate};
+use portcullis_test_pki::{Credential, Role, TppCertificate, Validity};
 use serde_json::Value;
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -171,6 +171,32 @@ fn there_is_room_for_so_many_and_those_who_are_known_pass_on() {
     eventually("a key", || keys(&gate, "active") == 1.0);
     eventually("no room", || answer(&gate, &site, &tpp(&site, "PSDES-BE-2")) == refused("enrolment.full"));
     assert_eq!(answer(&gate, &site, &one), (200, None));
+}
+
+#[test]
+fn a_key_whose_last_certificate_ends_soon_is_told_of_once() {
+    let site = Site::new();
+    let configuration = configuration("", "");
+    let credential = |identifier: &str, days| {
+        let tpp = TppCertificate::new("Lindenblatt").roles([Role::PspAi]);
+        site.issue(tpp.organization_identifier(identifier).validity(Validity::days(days)))
+    };
+    {
+        let gate = Gate::start(PORTCULLIS, &site, &configuration);
+        let (old, renewed) = (credential("PSDES-BE-1", 9), credential("PSDES-BE-1", 90));
+        for one in [&credential("PSDES-BE-2", 29), &credential("PSDES-BE-3", 31), &old, &renewed] {
+            assert_eq!(answer(&gate, &site, one), (200, None));
+        }
+        eventually("all are known", || events(&site).len() == 4);
+    }
+    let _gate = Gate::start(PORTCULLIS, &site, &configuration);
+    let told =
+        || events(&site).into_iter().filter(|record| record["action"] == "expires").collect::<Vec<_>>();
+    eventually("it is told", || !told().is_empty());
+    let told = told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["identity"], "psd2:PSDES-BE-2");
+    assert!(told[0]["not_after_unix_s"].is_i64() && told[0]["thumbprint_sha256"].is_string());
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use std::time::Instant;
 
-use portcullis_test_harness::{Configuration, Gate, Response, Site, TlsClient, TlsConnection, eventually};
+use portcullis_test_harness::{
+    Backend, Configuration, Gate, Response, Site, TlsClient, TlsConnection, eventually,
+};
 use portcullis_test_pki::{Credential, Role, TppCertificate};
 use serde_json::Value;
 
@@ -112,15 +114,22 @@ fn the_policy_of_a_key_goes_before_that_of_its_tag_its_role_and_the_default() {
         .find(|id| gate.ask(&format!("GET /v1/keys/{id}"), "", "").text().contains("PSDES-BE-1"))
         .expect("the first");
     let mut connection = plain.connect(gate.address("tpp")).expect("a connection");
-    let mut change = |body: &str, expected: (u16, Option<String>)| {
-        assert_eq!(gate.ask(&format!("PATCH /v1/keys/{id}"), JSON, body).status, 200);
-        // It reaches connections that live.
+    // It reaches connections that live.
+    let mut holds = |expected: (u16, Option<String>)| {
         eventually("it holds", || told(&connection.get("/v1/accounts").expect("an answer")) == expected);
     };
-    change("{\"tags\":[\"tagged\"]}", no(403, "policy.path"));
-    change("{\"policy\":\"own\"}", no(403, "policy.denied"));
-    change("{\"policy\":\"unheard-of\"}", no(403, "policy.path"));
-    change("{\"tags\":[],\"policy\":null}", no(403, "policy.method"));
+    let change =
+        |body: &str| assert_eq!(gate.ask(&format!("PATCH /v1/keys/{id}"), JSON, body).status, 200, "{body}");
+    change("{\"tags\":[\"tagged\"]}");
+    holds(no(403, "policy.path"));
+    change("{\"policy\":\"own\"}");
+    holds(no(403, "policy.denied"));
+    // One that is gone is as none; whoever had it has what goes for others.
+    gate.rewrite(&configuration(&policies.replace("[policy.own]\ndeny = true", "")).to_toml());
+    gate.reload();
+    holds(no(403, "policy.path"));
+    change("{\"tags\":[],\"policy\":null}");
+    holds(no(403, "policy.method"));
     gate.rewrite(&configuration(&policies.replace("[\"POST\"]", "[\"GET\"]")).to_toml());
     gate.reload();
     eventually("a new rule holds", || connection.get("/v1/accounts").expect("an answer").status == 200);
@@ -197,6 +206,48 @@ fn a_day_has_its_quota() {
             .and_then(|after| after.parse::<u32>().ok())
             .is_some_and(|after| after <= 86_400)
     );
+}
+
+#[test]
+fn a_body_is_as_long_as_it_may_be_whether_its_length_is_announced_or_not() {
+    let site = Site::new();
+    let backend = Backend::echoing();
+    let upstream = Configuration::upstream("bank", &[backend.address()], "");
+    let policy = format!("default_policy = \"small\"\n[policy.small]\nbody_bytes_max = \"10k\"\n{upstream}");
+    let routes = "[[route]]\npath = \"/\"\nupstream = \"bank\"";
+    let gate = Gate::start(PORTCULLIS, &site, &configuration(&policy).routes(routes));
+    let one = client(&site, "PSDES-BE-1");
+    let metric = |name: &str, labels: &[(&str, &str)]| gate.metrics().sum(name, labels);
+    eventually("its key is known", || {
+        ask(&gate, &one);
+        let key = key_ids(&gate).pop();
+        key.is_some_and(|key| metric("portcullis_key_requests_total", &[("key", &key)]) > 0.0)
+    });
+    let send = |framing: &str, body: &str| {
+        let mut connection = one.connect(gate.address("tpp")).expect("a connection");
+        let request = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{body}");
+        told(&connection.request(request.as_bytes()).expect("an answer"))
+    };
+    let announced = |length: usize| send(&format!("Content-Length: {length}"), &"b".repeat(length));
+    let chunked = |chunks: usize| {
+        let chunk = format!("400\r\n{}\r\n", "c".repeat(1024));
+        send("Transfer-Encoding: chunked", &format!("{}0\r\n\r\n", chunk.repeat(chunks)))
+    };
+    assert_eq!(announced(10 << 10).0, 200);
+    assert_eq!(chunked(10).0, 200);
+    backend.forget();
+    assert_eq!(announced((10 << 10) + 1), no(413, "policy.body"));
+    assert_eq!(backend.count(), 0, "nothing of it is sent on");
+    assert_eq!(chunked(11), no(413, "policy.body"));
+    let key = key_ids(&gate).remove(0);
+    let key = ("key", key.as_str());
+    eventually("what went on is counted", || {
+        let bytes = |name| metric(name, &[key]);
+        bytes("portcullis_key_received_bytes_total") >= f64::from(20 << 10)
+            && bytes("portcullis_key_sent_bytes_total") >= f64::from(20 << 10)
+    });
+    assert_eq!(metric("portcullis_key_refusals_total", &[key, ("code", "policy.body")]), 2.0);
+    assert!(metric("portcullis_key_answer_time_seconds", &[key]) > 0.0);
 }
 
 #[test]

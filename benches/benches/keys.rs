@@ -78,7 +78,8 @@ fn policy(criterion: &mut Criterion) {
     let asked = |now_ns| Asked {
         method: "GET",
         path: "/v1/accounts/7",
-        peer: "192.0.2.7".parse().unwrap(),
+        body_bytes: 0,
+        peer: "192.0.2.7".parse().ok(),
         unix_now: 1_790_596_800,
         now_ns,
     };

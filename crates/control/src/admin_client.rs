@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::Value;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -78,6 +78,18 @@ impl AdminClient {
     /// # Errors
     /// [`AdminClientError`].
     pub fn ask(&self, method: &str, path: &str) -> Result<Value, AdminClientError> {
+        self.send(method, path, None)
+    }
+
+    /// Sends records, one on each line, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AdminClientError`].
+    pub fn send_lines(&self, path: &str, lines: String) -> Result<Value, AdminClientError> {
+        self.send("POST", path, Some(lines))
+    }
+
+    fn send(&self, method: &str, path: &str, lines: Option<String>) -> Result<Value, AdminClientError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let failed = |source| AdminClientError::Ask { base: self.base.clone(), source };
         runtime.map_err(AdminClientError::Runtime)?.block_on(async {
@@ -86,6 +98,9 @@ impl AdminClient {
             let mut request = client.map_err(failed)?.request(method, format!("{}{path}", self.base));
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token.as_str());
+            }
+            if let Some(lines) = lines {
+                request = request.header(header::CONTENT_TYPE, "application/jsonl").body(lines);
             }
             let response = request.send().await.map_err(failed)?;
             let status = response.status();

@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod assertion;
 mod cache;
 mod certificate;
 mod client_auth;
@@ -38,7 +39,7 @@ mod upstream;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use portcullis_gateway::plan::{
-    Action, CachePlan, ListenerPlan, Plan, Policies, ResumptionPlan, RuntimePlan, UpstreamPlan,
+    Action, Assertions, CachePlan, ListenerPlan, Plan, Policies, ResumptionPlan, RuntimePlan, UpstreamPlan,
 };
 use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
@@ -73,6 +74,7 @@ const KEYS: &[&str] = &[
     "listener",
     "route",
     "upstream",
+    "assertion",
     "admin",
     "trust",
     "revocation",
@@ -248,7 +250,15 @@ fn convert(
     let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
     report_unused(&upstreams, routes.as_ref(), report);
-    let upstreams = upstreams.into_iter().map(UpstreamWritten::load).collect::<Option<Vec<_>>>();
+    let assertion = root.section("assertion", assertion::KEYS);
+    let makes_assertions = assertion.is_some();
+    let assertions = assertion.map(|section| assertion::read(&section, folder));
+    let upstreams = upstreams.into_iter().map(|upstream| upstream.load(makes_assertions, report));
+    let upstreams = upstreams.collect::<Option<Vec<_>>>();
+    let assertions = match assertions {
+        Some(assertions) => Some(assertions?),
+        None => None,
+    };
     let trust = match trust {
         Some(trust) => Some(trust?),
         None => None,
@@ -266,7 +276,7 @@ fn convert(
         None => None,
     };
     let (resumption, ticket_keys) = resumption?;
-    let clients = Clients { resumption, cache, policies: policies? };
+    let clients = Clients { resumption, cache, policies: policies?, assertions };
     let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, clients, &log);
     Some(Configuration {
         runtime,
@@ -360,11 +370,12 @@ fn fixed_addresses(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
     fixed
 }
 
-/// What is remembered of clients, and allowed to them.
+/// What is remembered of clients, allowed to them and said of them.
 struct Clients {
     resumption: ResumptionPlan,
     cache: CachePlan,
     policies: Policies,
+    assertions: Option<Arc<Assertions>>,
 }
 
 fn assemble(
@@ -372,7 +383,7 @@ fn assemble(
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     (routes, actions): (RouteTable, Vec<Action>),
     upstreams: Vec<UpstreamPlan>,
-    Clients { resumption, cache, policies }: Clients,
+    Clients { resumption, cache, policies, assertions }: Clients,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
@@ -388,6 +399,7 @@ fn assemble(
         upstreams,
         resumption,
         policies,
+        assertions,
         cache,
         access_log: log.access,
         audit_log: log.audit,

@@ -1,11 +1,11 @@
 //! What would become of a client and its request: judged and routed as by a shard, with nothing remembered, counted or told.
 
-use std::rc::Rc;
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use portcullis_handshake::{HandshakeFailure, PeerChain};
 use portcullis_identity::Roles;
-use portcullis_keys::KeyId;
+use portcullis_keys::{Asked, KeyId, KeyIdentity, Policy};
 use portcullis_policy::{
     Assessment, KeyCheck, Ledger, Mode, Permit, RouteTable, TrustDomain, admit_anonymous, authorise,
 };
@@ -27,6 +27,8 @@ pub struct Supposed {
     pub server_name: Option<String>,
     /// What the client presents, its own certificate first; empty for nothing.
     pub certificates: Vec<CertificateDer<'static>>,
+    /// The address that the client comes from; `None` for one from which it may come.
+    pub peer: Option<IpAddr>,
     /// The host that is asked, with a port or without.
     pub host: HeaderValue,
     /// The method.
@@ -45,6 +47,8 @@ pub struct Foreseen {
     certificate: Option<Box<Assessment>>,
     /// Its key.
     key: Option<KeyId>,
+    /// The policy that says what the holder of its key may do.
+    policy: Option<Box<str>>,
     /// The route that the request meets.
     route: Option<RouteFacts>,
     /// What the client is told, or would be if its handshake ended with more than an alert.
@@ -78,8 +82,8 @@ impl Foreseen {
     }
 
     const fn refused(outcome: Outcome, problem: Problem) -> Self {
-        let (domain, certificate, key, route) = (None, None, None, None);
-        Self { outcome, domain, certificate, key, route, problem: Some(problem) }
+        let (domain, certificate, key, policy, route) = (None, None, None, None, None);
+        Self { outcome, domain, certificate, key, policy, route, problem: Some(problem) }
     }
 }
 
@@ -93,14 +97,14 @@ pub fn dry_run(plan: &Plan, ledger: &Ledger, supposed: Supposed, now: UnixTime) 
         return Some(Foreseen::failed(&HandshakeFailure::UnknownServerName(name)));
     };
     let (domain, _) = plan.policy.domain(certificate.domain);
-    let mut foreseen = foresee(domain, plan.policy.routes(), ledger, supposed, now);
+    let mut foreseen = foresee(plan, domain, ledger, supposed, now);
     foreseen.domain = Some(domain.name.clone());
     Some(foreseen)
 }
 
 fn foresee(
+    plan: &Plan,
     domain: &TrustDomain,
-    routes: &RouteTable,
     ledger: &Ledger,
     mut supposed: Supposed,
     now: UnixTime,
@@ -114,12 +118,16 @@ fn foresee(
         let Some(permit) = admit_anonymous(domain) else {
             return Foreseen::failed(&HandshakeFailure::Tls(rustls::Error::NoCertificatesPresented));
         };
-        return ask(&permit, domain, routes, &supposed);
+        return ask(&permit, None, (domain, plan.policy.routes()), &supposed, now);
     };
     let chain = PeerChain { leaf, intermediates: certificates.collect() };
-    let Judged { standing, .. } = judge(domain, ledger, Rc::new(chain), now);
+    let Judged { standing, key_identity, .. } = judge(domain, ledger, Rc::new(chain), now);
+    let mut policy = None;
     let mut foreseen = match &standing {
-        Standing::Admitted(permit) => ask(permit, domain, routes, &supposed),
+        Standing::Admitted(permit) => {
+            policy = policy_of(plan, ledger, key_identity.as_ref(), permit);
+            ask(permit, policy.as_deref(), (domain, plan.policy.routes()), &supposed, now)
+        }
         Standing::Refused { denial, assessment } => {
             let is_alert = told_by_alert(denial, domain);
             let outcome = if is_alert { Outcome::HandshakeRefused } else { Outcome::RequestRefused };
@@ -127,6 +135,7 @@ fn foresee(
         }
     };
     foreseen.certificate = standing.assessment().cloned().map(Box::new);
+    foreseen.policy = policy.map(|policy| policy.name.clone());
     foreseen.key = match foreseen.certificate.as_ref().map(|assessment| assessment.key) {
         Some(KeyCheck::Enrolled { id, .. }) => Some(id),
         _ => None,
@@ -134,12 +143,41 @@ fn foresee(
     foreseen
 }
 
-/// What becomes of the request of a client that is let in.
-fn ask(permit: &Permit, domain: &TrustDomain, routes: &RouteTable, supposed: &Supposed) -> Foreseen {
+/// The policy for the holder of a key, or of one that would be made.
+fn policy_of(
+    plan: &Plan,
+    ledger: &Ledger,
+    identity: Option<&KeyIdentity>,
+    permit: &Permit,
+) -> Option<Arc<Policy>> {
+    let key = ledger.keys.get(&identity?.digest());
+    plan.policies.of(key.map(|key| &**key), permit.roles()).cloned()
+}
+
+/// What becomes of the request of a client that is let in. How often it asks, and how much at a time, is not known.
+fn ask(
+    permit: &Permit,
+    policy: Option<&Policy>,
+    (domain, routes): (&TrustDomain, &RouteTable),
+    supposed: &Supposed,
+    now: UnixTime,
+) -> Foreseen {
     let mut fields = HeaderMap::new();
     fields.insert(header::HOST, supposed.host.clone());
-    let met = host_of(&supposed.target, &fields, |host| domain.serves(host))
-        .and_then(|host| meet(routes, &host, &path_of(&supposed.method, &supposed.target)?));
+    let met = host_of(&supposed.target, &fields, |host| domain.serves(host)).and_then(|host| {
+        let path = path_of(&supposed.method, &supposed.target)?;
+        let asked = Asked {
+            method: supposed.method.as_str(),
+            path: path.as_str(),
+            body_bytes: 0,
+            peer: supposed.peer,
+            unix_now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            now_ns: 0,
+        };
+        let allowed = policy.map_or(Ok(()), |policy| policy.allow(&asked));
+        allowed.map_err(|overstep| Problem::overstepped(&overstep))?;
+        meet(routes, &host, &path)
+    });
     let route = match met {
         Ok((_, route)) => route,
         Err(problem) => return Foreseen::refused(Outcome::RequestRefused, problem),
@@ -153,5 +191,6 @@ fn ask(permit: &Permit, domain: &TrustDomain, routes: &RouteTable, supposed: &Su
         host: route.host().map(str::to_owned),
         roles: route.roles(),
     };
-    Foreseen { outcome, domain: None, certificate: None, key: None, route: Some(facts), problem }
+    let (domain, certificate, key, policy) = (None, None, None, None);
+    Foreseen { outcome, domain, certificate, key, policy, route: Some(facts), problem }
 }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assertion;
 mod bell;
 mod connection;
 mod dry_run;

@@ -48,7 +48,7 @@ impl LiveConnections {
     }
 
     /// How many certificates have a connection.
-    pub(crate) fn certificates(&self) -> usize {
+    pub fn certificates(&self) -> usize {
         self.0.len()
     }
 }

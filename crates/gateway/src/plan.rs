@@ -14,6 +14,8 @@ use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use crate::assertion::{AssertionKey, Assertions};
+
 /// How the shards are laid out. Fixed from start to end.
 #[derive(Debug, Clone)]
 pub struct RuntimePlan {
@@ -53,6 +55,8 @@ pub struct Plan {
     pub resumption: ResumptionPlan,
     /// What the holders of keys may do.
     pub policies: Policies,
+    /// How assertions about clients are made, if any are.
+    pub assertions: Option<Arc<Assertions>>,
     /// How much a shard remembers of certificates.
     pub cache: CachePlan,
     /// Whether an access record is written for each request.
@@ -94,6 +98,11 @@ pub enum Assignee {
 }
 
 impl Policies {
+    /// Whether there is one of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|policy| *policy.name == *name)
+    }
+
     /// The policy for the holder of `key`, or one whose key is not made yet, with these roles. A key whose policy is not among these has
     /// that which it would have without one.
     pub(crate) fn of(&self, key: Option<&KeyEntry>, roles: Roles) -> Option<&Arc<Policy>> {
@@ -298,6 +307,8 @@ pub struct UpstreamPlan {
     pub hand_off: HandOffFields,
     /// Client fields that it never gets, beside those that could speak for the gate.
     pub strip: Vec<FieldPattern>,
+    /// To whom the assertions that it gets are addressed.
+    pub assertion_audience: Arc<str>,
 }
 
 /// A field, or a family of them, that the gate sets for an upstream.
@@ -323,6 +334,8 @@ pub enum HandOffField {
     Key,
     /// `Portcullis-TPP-QTSP`: who issued the certificate, by the trusted list that says so.
     Qtsp,
+    /// `Portcullis-Assertion`: the same under the gate's signature.
+    Assertion,
     /// `X-Forwarded-Client-Cert`, as Envoy writes it.
     ForwardedClientCert,
 }

@@ -13,12 +13,13 @@ use std::{
 use portcullis_handshake::Activity;
 use portcullis_http1::HeadLimits;
 use portcullis_identity::Thumbprint;
-use portcullis_keys::{Asked, Claim, KeyEntry, KeyIdentity, KeyUse, Overstep, Policy};
+use portcullis_keys::{Asked, Claim, KeyEntry, KeyIdentity, KeyUse, Overstep, Policy, Tally};
 use portcullis_policy::{DomainId, Generation, Grant, KeyCheck, TrustDomain, admit_anonymous};
 use rustls_pki_types::UnixTime;
 use slab::Slab;
 
 use crate::{
+    assertion::{Addressed, AssertionLines},
     bell::Ear,
     http::identity_lines,
     judge::{Judged, Standing, Status, is_unknown, told_by_alert},
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     /// The turn of the ledger that it is from; `None` before the first look of the session itself.
     turn: Cell<Option<u64>>,
     in_flight: RefCell<Slab<Exchange>>,
+    /// What is said of its client under the gate's signature.
+    assertions: RefCell<AssertionLines>,
 }
 
 /// A request that is under way.
@@ -127,6 +130,9 @@ struct Allowance {
 pub(crate) struct InFlight {
     session: Rc<Session>,
     place: usize,
+    /// Bytes that came of its body, and bytes that went out of its answer's.
+    received: Option<Rc<Cell<u64>>>,
+    sent: u64,
 }
 
 impl InFlight {
@@ -138,9 +144,17 @@ impl InFlight {
         };
         self.session.in_flight.borrow_mut()[self.place].clients_since = since;
     }
-}
 
-impl InFlight {
+    /// Has the bytes of its body counted that are told there.
+    pub(crate) fn count_received(&mut self, received: Rc<Cell<u64>>) {
+        self.received = Some(received);
+    }
+
+    /// Counts bytes of the body of its answer.
+    pub(crate) const fn count_sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
     /// Counts the request for as long as it is under way.
     pub(crate) fn hold(&self, claim: Option<Claim>) {
         self.session.in_flight.borrow_mut()[self.place].claim = claim;
@@ -149,6 +163,8 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        let received = self.received.as_ref().map_or(0, |received| received.get());
+        self.session.tally(|tally| tally.moved(received, self.sent));
         let mut in_flight = self.session.in_flight.borrow_mut();
         in_flight.remove(self.place);
         if in_flight.is_empty() {
@@ -202,6 +218,7 @@ impl Session {
             judged: RefCell::new(judged),
             turn: Cell::default(),
             in_flight: RefCell::default(),
+            assertions: RefCell::default(),
         });
         session.take_up_key();
         Some(session)
@@ -243,7 +260,7 @@ impl Session {
     pub(crate) fn begin_request(self: &Rc<Self>) -> InFlight {
         self.activity.request();
         let place = self.in_flight.borrow_mut().insert(Exchange::default());
-        InFlight { session: Rc::clone(self), place }
+        InFlight { session: Rc::clone(self), place, received: None, sent: 0 }
     }
 
     /// The field lines that say who the client is. The grant is the proof that it may pass.
@@ -256,6 +273,12 @@ impl Session {
         let lines: Rc<[u8]> = identity_lines(fields, grant.permit(), judged.chain.as_deref()).into();
         known.push((fields, Rc::clone(&lines)));
         lines
+    }
+
+    /// The field line that says who the client is under the gate's signature. The grant is the proof that it may pass.
+    pub(crate) fn assertion_line(&self, grant: &Grant<'_>, to: &Addressed) -> Option<Rc<[u8]>> {
+        let times = (self.shard.unix_now(), self.judged.borrow().valid_until);
+        self.assertions.borrow_mut().line(to, grant.permit(), times)
     }
 
     /// Listens for news; wakes the task when there is some.
@@ -447,10 +470,11 @@ impl Session {
         Some(Allowance { policy, usage, connection })
     }
 
-    /// Whether the client may ask this, by what is allowed to the holder of its key. What is returned counts the request.
+    /// Whether the client may ask this, with a body of that length as far as it is announced, by what is allowed to the holder of its
+    /// key. What is returned counts the request.
     pub(crate) fn spend(
         &self,
-        (method, path): (&str, &str),
+        (method, path, body_bytes): (&str, &str, u64),
         started: Instant,
     ) -> Result<Option<Claim>, Overstep> {
         let mut allowance = self.allowance.borrow_mut();
@@ -461,7 +485,8 @@ impl Session {
             *connection = Some(claim.ok_or(Overstep::Connections { connections_max })?);
         }
         let now_ns = self.shard.nanoseconds(started);
-        let asked = Asked { method, path, peer: self.peer.ip(), unix_now: self.shard.unix_now(), now_ns };
+        let (peer, unix_now) = (Some(self.peer.ip()), self.shard.unix_now());
+        let asked = Asked { method, path, body_bytes, peer, unix_now, now_ns };
         policy.admit(usage, &asked)
     }
 
@@ -475,10 +500,16 @@ impl Session {
         }
     }
 
-    /// Counts an answer for the client's key.
-    pub(crate) fn count_answer(&self, status: u16) {
+    /// Bytes that the body of a request may have.
+    pub(crate) fn body_bytes_max(&self) -> u64 {
+        let allowance = self.allowance.borrow();
+        allowance.as_ref().and_then(|allowance| allowance.policy.body_bytes_max).unwrap_or(u64::MAX)
+    }
+
+    /// Counts something for the client's key, if it has one.
+    pub(crate) fn tally(&self, count: impl FnOnce(&Tally)) {
         if let Some(key) = &*self.key.borrow() {
-            key.usage.tally().answered(status);
+            count(key.usage.tally());
         }
     }
 
@@ -527,6 +558,7 @@ impl Session {
         };
         self.status.set(judged.status);
         self.judged.replace(judged);
+        self.assertions.take();
         self.take_up_key();
         refused
     }

@@ -70,7 +70,7 @@ impl View {
             UpstreamView {
                 upstream: same
                     .map_or_else(|| Rc::new(Upstream::new(wanted.target.clone(), shard)), Rc::clone),
-                hand_off: Rc::new(HandOff::new(wanted.hand_off, wanted.strip.clone())),
+                hand_off: Rc::new(HandOff::new(wanted, plan.assertions.as_ref())),
             }
         });
         let upstreams = upstreams.collect();

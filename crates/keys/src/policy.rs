@@ -29,6 +29,8 @@ pub struct Policy {
     pub hours: Box<[Hours]>,
     /// Methods that it may use, as HTTP spells them.
     pub methods: Box<[Box<str>]>,
+    /// Bytes of the body of a request.
+    pub body_bytes_max: Option<u64>,
     /// Prefixes of the paths that it may ask for, in canonical form and without a slash at the end.
     pub paths: Box<[Box<str>]>,
 }
@@ -51,8 +53,10 @@ pub struct Asked<'a> {
     pub method: &'a str,
     /// The path in canonical form.
     pub path: &'a str,
-    /// The client's address.
-    pub peer: IpAddr,
+    /// The length of the body, as far as it is announced.
+    pub body_bytes: u64,
+    /// The client's address; `None` where it is not known.
+    pub peer: Option<IpAddr>,
     /// The present, in seconds of Unix time.
     pub unix_now: i64,
     /// The present by the clock that all shards share.
@@ -78,6 +82,12 @@ pub enum Overstep {
     /// The path.
     #[error("you may not ask for this path")]
     Path,
+    /// The body.
+    #[error("the body of the request has more than {bytes_max} bytes")]
+    Body {
+        /// How many it may have.
+        bytes_max: u64,
+    },
     /// There are as many connections as there may be.
     #[error(
         "you have as many connections as you may have, {connections_max}; this one is served when another has ended"
@@ -119,6 +129,7 @@ impl Overstep {
             Self::Hours => "policy.hours",
             Self::Method => "policy.method",
             Self::Path => "policy.path",
+            Self::Body { .. } => "policy.body",
             Self::Connections { .. } => "policy.connections",
             Self::Requests { .. } => "policy.requests",
             Self::Rate { .. } => "policy.rate",
@@ -165,12 +176,18 @@ impl Policy {
         Ok(claim)
     }
 
-    /// Whether a request would be allowed however often it came.
-    fn allow(&self, asked: &Asked<'_>) -> Result<(), Overstep> {
-        let peer = asked.peer.to_canonical();
+    /// Whether a request would be allowed however often it came. From which network is not asked where its address is not known.
+    ///
+    /// # Errors
+    /// [`Overstep`].
+    pub fn allow(&self, asked: &Asked<'_>) -> Result<(), Overstep> {
+        let is_within = |peer: IpAddr| {
+            let peer = peer.to_canonical();
+            self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&peer))
+        };
         if self.deny {
             Err(Overstep::Denied)
-        } else if !self.networks.is_empty() && !self.networks.iter().any(|network| network.contains(&peer)) {
+        } else if !asked.peer.is_none_or(is_within) {
             Err(Overstep::Network)
         } else if !self.hours.is_empty() && !self.hours.iter().any(|hours| hours.have(asked.unix_now)) {
             Err(Overstep::Hours)
@@ -178,6 +195,9 @@ impl Policy {
             Err(Overstep::Method)
         } else if !self.paths.is_empty() && !self.paths.iter().any(|prefix| covers(prefix, asked.path)) {
             Err(Overstep::Path)
+        } else if let Some(bytes_max) = self.body_bytes_max.filter(|bytes_max| asked.body_bytes > *bytes_max)
+        {
+            Err(Overstep::Body { bytes_max })
         } else {
             Ok(())
         }
@@ -207,8 +227,8 @@ mod tests {
     const NOON: i64 = 1_790_596_800;
 
     fn asked() -> Asked<'static> {
-        let peer = "192.0.2.7".parse().unwrap();
-        Asked { method: "GET", path: "/v1/accounts/7", peer, unix_now: NOON, now_ns: 5 }
+        let peer = Some("192.0.2.7".parse().unwrap());
+        Asked { method: "GET", path: "/v1/accounts/7", body_bytes: 7, peer, unix_now: NOON, now_ns: 5 }
     }
 
     fn told(policy: &Policy, asked: &Asked<'_>) -> &'static str {
@@ -244,13 +264,17 @@ mod tests {
             (hours(0b000_0001, 12 * 60, 13 * 60), "admitted"),
             (hours(0b000_0001, 11 * 60, 12 * 60), "policy.hours"),
             (hours(0b111_1110, 0, 1440), "policy.hours"),
+            (of(&|policy| policy.body_bytes_max = Some(7)), "admitted"),
+            (of(&|policy| policy.body_bytes_max = Some(6)), "policy.body"),
             (of(&|policy| policy.requests_max = Some(0)), "policy.requests"),
             (of(&|policy| policy.daily_quota = Some(0)), "policy.quota"),
         ] {
             assert_eq!(told(&policy, &asked()), expected, "{policy:?}");
         }
-        let mapped = Asked { peer: "::ffff:192.0.2.7".parse().unwrap(), ..asked() };
+        let mapped = Asked { peer: "::ffff:192.0.2.7".parse().ok(), ..asked() };
         assert_eq!(told(&networks("192.0.2.0/24"), &mapped), "admitted", "it is the same address");
+        let unknown = Asked { peer: None, ..asked() };
+        assert_eq!(told(&networks("198.51.100.0/24"), &unknown), "admitted");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +13,8 @@ use serde_json::Value;
 
 /// Keys that are asked for at a time.
 const PAGE: usize = 1000;
+/// Lines that are sent at a time. Each may have all the certificates that a key can have.
+const IMPORTED_AT_A_TIME: usize = 100;
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -37,6 +40,24 @@ pub(crate) enum Keys {
     Resume(One),
     /// Forget one: its holder is unknown from then on
     Delete(One),
+    /// Print all of them, one on each line as JSON, for `import`
+    Export(OfGate),
+    /// Keep what was exported, here or elsewhere
+    Import {
+        /// What was exported
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        gate: OfGate,
+    },
+}
+
+/// Which gate.
+#[derive(Debug, Args)]
+pub(crate) struct OfGate {
+    /// The configuration that the gate runs with, which says where its admin listener is
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 /// Which gate, and how to tell.
@@ -79,6 +100,8 @@ impl Keys {
             Self::Suspend(one) => one.ask("POST", "/suspend"),
             Self::Resume(one) => one.ask("POST", "/resume"),
             Self::Delete(one) => one.ask("DELETE", ""),
+            Self::Export(gate) => export(&gate.config),
+            Self::Import { file, gate } => import(file, &gate.config),
         }
     }
 }
@@ -103,22 +126,59 @@ fn list(common: &Common, filters: &[(&str, &Option<String>)]) -> anyhow::Result<
             write!(query, "&{name}={value}")?;
         }
     }
-    let client = client(&common.config)?;
-    let (mut keys, mut after) = (Vec::new(), String::new());
-    loop {
-        let mut page = client.ask("GET", &format!("/v1/keys?{query}{after}"))?;
-        if let Value::Array(more) = page["keys"].take() {
-            keys.extend(more);
-        }
-        match page["next"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
-    }
+    let mut keys = Vec::new();
+    each_page(&common.config, &query, |page| keys.extend(page))?;
     Ok(match common.format {
         Format::Json => pretty(&Value::Array(keys)),
         Format::Text => table(&keys),
     })
+}
+
+/// Asks for one page after another.
+fn each_page(config: &Path, query: &str, mut take: impl FnMut(Vec<Value>)) -> anyhow::Result<()> {
+    let client = client(config)?;
+    let mut after = String::new();
+    loop {
+        let mut page = client.ask("GET", &format!("/v1/keys?{query}{after}"))?;
+        if let Value::Array(keys) = page["keys"].take() {
+            take(keys);
+        }
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn export(config: &Path) -> anyhow::Result<String> {
+    let mut lines = String::new();
+    each_page(config, &format!("limit={PAGE}"), |keys| {
+        for key in keys {
+            // A String takes whatever is written.
+            let _ = writeln!(lines, "{key}");
+        }
+    })?;
+    lines.truncate(lines.trim_end().len());
+    Ok(lines)
+}
+
+/// Sends a file in parts that the gate takes at a time.
+fn import(file: &Path, config: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let client = client(config)?;
+    let (mut imported, mut refused) = (0, String::new());
+    for (part, some) in lines.chunks(IMPORTED_AT_A_TIME).enumerate() {
+        let answer = client.send_lines("/v1/keys/import", some.join("\n"))?;
+        imported += answer["imported"].as_u64().unwrap_or_default();
+        for one in answer["refused"].as_array().into_iter().flatten() {
+            let of = |field: &str| one[field].as_str().unwrap_or_default();
+            let line = (part * IMPORTED_AT_A_TIME) as u64 + one["line"].as_u64().unwrap_or_default();
+            write!(refused, "\nline {line}: {} ({})", of("detail"), of("code"))?;
+        }
+    }
+    anyhow::ensure!(refused.is_empty(), "imported {imported}, and not the others:{refused}");
+    Ok(format!("imported {imported}"))
 }
 
 /// A text as one segment of a path (RFC 3986 2.1): whatever was typed leads to no other.

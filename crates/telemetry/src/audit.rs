@@ -25,12 +25,16 @@ pub struct KeyEvent {
     pub identity: String,
     /// Its state from now on, or its last.
     pub state: &'static str,
-    /// What was done: `enrol`, `certificate` for one that joined, `import`, `delete`, or what an operator changed.
+    /// What was done: `enrol`, `certificate` for one that joined, `import`, `delete`, or what an operator changed; `expires` where the
+    /// last of its certificates is about to end.
     pub action: &'static str,
     /// Who did it; none for what followed from a connection.
     pub by: Option<String>,
     /// SHA-256 of the certificate that led to it, in hex.
     pub thumbprint_sha256: Option<String>,
+    /// The end of a certificate that is about to end, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after_unix_s: Option<i64>,
 }
 
 /// What is recorded of a verdict. Only of a client that proved to hold the certificate's key.

@@ -39,6 +39,9 @@ pub enum UpstreamError {
     /// The client stopped sending the body. Client's fault.
     #[error("the body of the request did not come in time")]
     RequestBodyTimeout,
+    /// The body is longer than the client's policy allows. Client's fault.
+    #[error("the body of the request is longer than you may send")]
+    RequestBodyTooLong,
     /// The body is longer or shorter than announced. Client's fault.
     #[error("the body of the request has not the announced length")]
     RequestBodyLength,
@@ -57,6 +60,8 @@ impl UpstreamError {
             Self::Truncated => "upstream.truncated",
             Self::RequestBody(_) => "body.aborted",
             Self::RequestBodyTimeout => "body.timeout",
+            // What a policy says of a length that is announced has the same code.
+            Self::RequestBodyTooLong => "policy.body",
             Self::RequestBodyLength => "body.length",
         }
     }
@@ -71,6 +76,7 @@ impl UpstreamError {
             Self::Saturated { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody(_) | Self::RequestBodyLength => StatusCode::BAD_REQUEST,
             Self::RequestBodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestBodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 

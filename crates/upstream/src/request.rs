@@ -1,6 +1,6 @@
 //! A request on its way to an upstream.
 
-use std::{fmt::Debug, rc::Rc, time::Duration};
+use std::{cell::Cell, fmt::Debug, rc::Rc, time::Duration};
 
 use hyper::body::Incoming;
 
@@ -24,6 +24,10 @@ pub struct RequestBody {
     pub incoming: Incoming,
     /// How it is sent.
     pub framing: BodyFraming,
+    /// Bytes that came, for whoever counts them.
+    pub received: Rc<Cell<u64>>,
+    /// Bytes that it may have.
+    pub bytes_max: u64,
     /// How long the client may keep still in the middle of it.
     pub stall_timeout: Duration,
     /// Which trailer fields pass; none without a rule.

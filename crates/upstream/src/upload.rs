@@ -94,6 +94,13 @@ fn encode(
     out: &mut Vec<u8>,
 ) -> Result<bool, UpstreamError> {
     let frame = frame.map(Frame::into_data);
+    if let Some(Ok(data)) = &frame {
+        let received = body.received.get().saturating_add(data.len() as u64);
+        body.received.set(received);
+        if received > body.bytes_max {
+            return Err(UpstreamError::RequestBodyTooLong);
+        }
+    }
     match (frame, &mut body.framing) {
         (Some(Ok(data)), BodyFraming::Length(left)) => {
             *left = left.checked_sub(data.len() as u64).ok_or(UpstreamError::RequestBodyLength)?;

@@ -1,10 +1,11 @@
-//! The API of operators: keys, whose certificates are, and what would become of a client.
+//! The API of operators: keys, whose certificates are, what would become of a client, and what the gate runs on.
 
 mod body;
 mod door;
 mod dry_run;
 mod keys;
 mod problem;
+mod status;
 
 use std::sync::{Arc, OnceLock};
 
@@ -58,6 +59,7 @@ impl Api {
         let router = Router::new()
             .route("/openapi.json", get(openapi))
             .route("/keys", get(keys::list).post(keys::import))
+            .route("/keys/import", post(keys::import_lines))
             .route("/keys/{id}", get(keys::show).patch(keys::change).delete(keys::delete))
             .route("/keys/{id}/approve", post(keys::approve))
             .route("/keys/{id}/suspend", post(keys::suspend))
@@ -65,10 +67,14 @@ impl Api {
             .route("/keys/{id}/connections", get(keys::connections))
             .route("/certificates/{thumbprint}", get(certificate))
             .route("/dry-run", post(dry_run::foresee))
+            .route("/status", get(status::status))
+            .route("/trust", get(status::trust))
             .fallback(unknown_path)
             .method_not_allowed_fallback(unknown_method);
         let router = router.layer(middleware::from_fn_with_state(self.clone(), door::check));
-        Router::new().nest("/v1", router.with_state(self))
+        // Backends ask for the key set, who are no operators.
+        let open = Router::new().route("/jwks.json", get(status::key_set)).with_state(self.clone());
+        open.nest("/v1", router.with_state(self))
     }
 
     fn backend(&self) -> Result<&Backend, Problem> {

@@ -25,8 +25,12 @@ pub(crate) const KEYS: &[&str] = &[
     "hours",
     "methods",
     "paths",
+    "body_bytes_max",
 ];
 pub(crate) const ASSIGN_KEYS: &[&str] = &["tag", "role", "policy"];
+
+/// A terabyte: as good as none.
+const BODY_BYTES_MOST: u64 = 1 << 40;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -55,6 +59,10 @@ impl PolicyWritten {
             networks: each(section, "networks", "is no network, such as \"192.0.2.0/24\"", network),
             hours: each(section, "hours", "is no time, such as \"mon-fri 07:00-19:30\" (UTC)", hours),
             methods: each(section, "methods", "is no method, such as \"GET\"", method),
+            body_bytes_max: section
+                .size("body_bytes_max", 0..=BODY_BYTES_MOST)
+                .written()
+                .map(|size| size.value),
             paths: each(section, "paths", "is no path that a request can ask for", path),
         };
         Self { place: section.place().clone(), policy }

@@ -8,7 +8,7 @@ use super::{
     address,
     entry::Entry,
     listener::is_name,
-    mistake::{Located, Place, shown},
+    mistake::{Located, Place, Report, shown},
     section::Section,
 };
 
@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "trailers",
     "hand_off",
     "strip",
+    "assertion_audience",
 ];
 
 /// A millisecond is the resolution of the shards' timers.
@@ -35,7 +36,7 @@ const IDLE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECTIONS_MOST: u64 = 65_535;
 
 /// The fields of the hand-off, by the names that an operator gives them.
-const HAND_OFF: [(&str, HandOffField); 11] = [
+const HAND_OFF: [(&str, HandOffField); 12] = [
     ("client-cert", HandOffField::ClientCert),
     ("client-cert-chain", HandOffField::ClientCertChain),
     ("authorisation", HandOffField::Authorisation),
@@ -46,6 +47,7 @@ const HAND_OFF: [(&str, HandOffField); 11] = [
     ("forwarded", HandOffField::Forwarded),
     ("key", HandOffField::Key),
     ("qtsp", HandOffField::Qtsp),
+    ("assertion", HandOffField::Assertion),
     ("x-forwarded-client-cert", HandOffField::ForwardedClientCert),
 ];
 
@@ -54,6 +56,8 @@ const HAND_OFF: [(&str, HandOffField); 11] = [
 pub(crate) struct UpstreamWritten {
     pub(crate) name: String,
     pub(crate) place: Place,
+    /// Where it asks for assertions, if it does so in so many words.
+    asks_for_assertions: Option<Place>,
     plan: Option<UpstreamPlan>,
 }
 
@@ -64,11 +68,15 @@ impl UpstreamWritten {
             section.report().mistake(section.place(), format!("{} is not a name", shown(&name)));
         }
         let plan = read_servers(section).map(|servers| read_plan(name.clone(), servers, section));
-        Self { name, place: section.place().clone(), plan }
+        let (place, asks_for_assertions) = (section.place().clone(), asks_for_assertions(section));
+        Self { name, place, asks_for_assertions, plan }
     }
 
-    /// As it is run. `None` after a mistake.
-    pub(crate) fn load(self) -> Option<UpstreamPlan> {
+    /// As it is run, where assertions are made or not. `None` after a mistake.
+    pub(crate) fn load(self, makes_assertions: bool, report: &Report) -> Option<UpstreamPlan> {
+        if let (Some(place), false) = (self.asks_for_assertions, makes_assertions) {
+            report.mistake(&place, "there is no [assertion], which says how assertions are made");
+        }
         self.plan
     }
 }
@@ -80,6 +88,7 @@ fn read_plan(name: String, servers: Vec<SocketAddr>, section: &Section<'_>) -> U
     UpstreamPlan {
         hand_off: read_hand_off(section),
         strip: read_strip(section),
+        assertion_audience: section.text("assertion_audience").or(default.name.clone()).into(),
         target: UpstreamConfig {
             connect_timeout: within("connect_timeout", CONNECT_MOST, default.connect_timeout),
             response_timeout: within("response_timeout", RESPONSE_MOST, default.response_timeout),
@@ -111,6 +120,12 @@ fn read_servers(section: &Section<'_>) -> Option<Vec<SocketAddr>> {
         }
     }
     (servers.len() == texts.value.len() && !servers.is_empty()).then_some(servers)
+}
+
+/// The place where an upstream asks for assertions, if it does so in so many words.
+fn asks_for_assertions(section: &Section<'_>) -> Option<Place> {
+    let named = section.texts("hand_off").or(Vec::new()).into_iter().find(|name| name.value == "assertion");
+    named.map(|name| name.place).or_else(|| section.place_of("assertion_audience"))
 }
 
 fn read_hand_off(section: &Section<'_>) -> HandOffFields {

@@ -3,7 +3,7 @@
 mod batch;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
@@ -14,8 +14,11 @@ use std::{
 use arc_swap::ArcSwap;
 use metrics::{counter, gauge};
 use portcullis_gateway::plan::Plan;
-use portcullis_keys::{KeyBook, KeyEntry, KeyId, KeyRecord, KeyState, KeyStore, Sighted, StoreError};
-use portcullis_telemetry::{AuditRecord, RecordSink};
+use portcullis_identity::Thumbprint;
+use portcullis_keys::{
+    KeyBook, KeyEntry, KeyId, KeyRecord, KeyState, KeyStore, KnownCertificate, Sighted, StoreError,
+};
+use portcullis_telemetry::{AuditRecord, KeyEvent, RecordSink};
 
 use super::{
     ToldApart,
@@ -24,17 +27,24 @@ use super::{
 use crate::{KeySettings, clock::now_unix_s, error::chain, ledger::LedgerKeeper};
 use batch::Batch;
 
-/// How long a sighting waits at most while nobody asks for anything. A shard looks into the ledger ten times a second.
+/// How long the keeper waits for a question before it looks after the rest.
 const TURN_INTERVAL: Duration = Duration::from_millis(50);
-/// Sightings of a turn: a thousand a second, far more than there are providers to come. Those beyond wait, and are lost where their queue
-/// is full, until their certificates come again.
-const SIGHTINGS_PER_TURN: usize = 50;
+/// How long a sighting waits at most. With a write for each quarter of a second, a crowd of new holders costs half of what it
+/// does with one for each turn.
+const SIGHTINGS_INTERVAL: Duration = Duration::from_millis(250);
+/// Sightings that are taken in at a time: a thousand a second, far more than there are providers to come. Those beyond wait, and are
+/// lost where their queue is full, until their certificates come again.
+const SIGHTINGS_MAX: usize = 250;
 /// Changes that are written as one. A disk takes some hundred writes a second, whatever is in them.
 const COMMANDS_PER_TURN: usize = 1024;
 /// How often it is written down who was seen.
 const NOTE_INTERVAL: Duration = Duration::from_secs(60);
 /// Keys of which that is written in one turn.
 const NOTES_PER_TURN: usize = 200;
+/// How long before the last certificate of a key ends it is told that none has come in its place: time for the provider to renew it.
+const EXPIRY_NOTICE_S: i64 = 30 * 24 * 60 * 60;
+/// How often that is looked at.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Records that are looked at for one page. A filter that fits few keys gets a page that is not full, and where to go on.
 const SCANNED_PER_PAGE_MAX: usize = 20_000;
 
@@ -52,6 +62,13 @@ pub(super) struct Keeper {
     /// Up to when that was looked at, in Unix seconds.
     noted_until: i64,
     note_at: Instant,
+    /// Of which it is to be told that their certificates end.
+    expiring: VecDeque<KeyId>,
+    /// Certificates whose end was told of.
+    expiry_told: HashSet<Thumbprint>,
+    expiry_at: Instant,
+    /// When sightings are taken in next.
+    sightings_at: Instant,
 }
 
 /// Where it is told what became of keys, if anybody wants to know.
@@ -88,6 +105,7 @@ impl Keeper {
         ledger.write(|ledger| ledger.keys = book);
         ledger.publish();
         let (noted_until, note_at) = (now_unix_s(), Instant::now() + NOTE_INTERVAL);
+        let (sightings_at, expiry_at) = (Instant::now(), Instant::now());
         let keeper = Self {
             store,
             settings,
@@ -98,6 +116,10 @@ impl Keeper {
             to_note: VecDeque::new(),
             noted_until,
             note_at,
+            expiring: VecDeque::new(),
+            expiry_told: HashSet::new(),
+            expiry_at,
+            sightings_at,
         };
         keeper.tell_counts();
         Ok(keeper)
@@ -113,9 +135,16 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let (sighted, are_shards_gone) = take(sightings);
+            let (mut sighted, mut are_shards_gone) = (Vec::new(), false);
+            if self.sightings_at <= Instant::now() {
+                self.sightings_at = Instant::now() + SIGHTINGS_INTERVAL;
+                (sighted, are_shards_gone) = take(sightings);
+            }
             if self.note_at <= Instant::now() {
                 self.look_who_was_seen();
+            }
+            if self.expiry_at <= Instant::now() {
+                self.look_whose_certificates_end();
             }
             self.turn(asked, sighted);
             if are_shards_gone {
@@ -140,6 +169,7 @@ impl Keeper {
             }
         }
         self.note_some(&mut batch);
+        self.tell_of_some_that_end();
         let changes = batch.changes(|record| self.with_presence(record));
         if changes.is_empty() {
             return;
@@ -238,6 +268,52 @@ impl Keeper {
         }
     }
 
+    /// Looks through all keys for those that have no certificate for long.
+    fn look_whose_certificates_end(&mut self) {
+        self.expiry_at = Instant::now() + EXPIRY_INTERVAL;
+        let now = now_unix_s();
+        let book = self.ledger.read(|ledger| ledger.keys.clone());
+        let mut ending = HashSet::new();
+        self.expiring.clear();
+        for (_, key) in book.iter() {
+            let last = key.certificates.iter().max_by_key(|certificate| certificate.not_after);
+            let ends = |it: &&KnownCertificate| (now..now + EXPIRY_NOTICE_S).contains(&it.not_after);
+            let Some(last) = last.filter(ends) else { continue };
+            ending.insert(last.thumbprint);
+            if !self.expiry_told.contains(&last.thumbprint) {
+                self.expiring.push_back(key.id);
+            }
+        }
+        self.expiry_told.retain(|thumbprint| ending.contains(thumbprint));
+    }
+
+    /// Tells of some of them, once each. After a restart that is told again.
+    fn tell_of_some_that_end(&mut self) {
+        for _ in 0..NOTES_PER_TURN {
+            let Some(id) = self.expiring.pop_front() else { return };
+            let record = match self.store.get(id) {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(error) => return self.failed(&error),
+            };
+            let Some(last) = record.certificates.iter().max_by_key(|member| member.not_after_unix_s) else {
+                continue;
+            };
+            self.expiry_told.insert(last.thumbprint_sha256);
+            counter!("portcullis_key_events_total", "action" => "expires").increment(1);
+            self.audit.put(AuditRecord::Key(KeyEvent {
+                time_unix_s: portcullis_telemetry::now_unix_s(),
+                key: record.id.to_string(),
+                identity: record.identity.clone(),
+                state: record.state.as_str(),
+                action: "expires",
+                by: None,
+                thumbprint_sha256: Some(last.thumbprint_sha256.to_string()),
+                not_after_unix_s: Some(last.not_after_unix_s),
+            }));
+        }
+    }
+
     /// Adds some of those to what is written.
     fn note_some(&mut self, batch: &mut Batch) {
         for _ in 0..NOTES_PER_TURN {
@@ -256,7 +332,7 @@ impl Keeper {
         let key = self.ledger.read(|ledger| ledger.keys.get(&digest).cloned());
         for member in &mut record.certificates {
             let known = key.as_ref().and_then(|key| key.certificate(&member.thumbprint_sha256));
-            let last_seen = known.map_or(0, portcullis_keys::KnownCertificate::last_seen);
+            let last_seen = known.map_or(0, KnownCertificate::last_seen);
             member.last_seen_unix_s = member.last_seen_unix_s.max(last_seen);
         }
         record
@@ -302,7 +378,7 @@ fn concerns_shards(before: &KeyEntry, record: &KeyRecord) -> bool {
 /// Some of what waits, and whether nothing more will come.
 fn take(sightings: &Receiver<Sighted>) -> (Vec<Sighted>, bool) {
     let mut sighted = Vec::new();
-    while sighted.len() < SIGHTINGS_PER_TURN {
+    while sighted.len() < SIGHTINGS_MAX {
         match sightings.try_recv() {
             Ok(one) => sighted.push(one),
             Err(TryRecvError::Empty) => return (sighted, false),

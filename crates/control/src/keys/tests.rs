@@ -103,6 +103,7 @@ fn plan() -> Plan {
             max_age: Duration::from_secs(60),
         },
         policies: portcullis_gateway::plan::Policies::default(),
+        assertions: None,
         cache: portcullis_gateway::plan::CachePlan::default(),
         access_log: false,
         audit_log: true,

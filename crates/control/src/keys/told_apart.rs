@@ -68,14 +68,37 @@ impl ToldApart {
 }
 
 fn record_tally(key: &str, tally: &Tally) {
-    for (class, count) in tally.counts() {
+    for (class, count) in tally.answers() {
         counter!("portcullis_key_requests_total", "key" => key.to_owned(), "code_class" => class)
             .absolute(count);
     }
+    for (code, count) in tally.refusals() {
+        counter!("portcullis_key_refusals_total", "key" => key.to_owned(), "code" => code).absolute(count);
+    }
+    let (received, sent) = tally.bytes();
+    counter!("portcullis_key_received_bytes_total", "key" => key.to_owned()).absolute(received);
+    counter!("portcullis_key_sent_bytes_total", "key" => key.to_owned()).absolute(sent);
+    gauge!("portcullis_key_answer_time_seconds", "key" => key.to_owned()).set(tally.took().as_secs_f64());
 }
 
 fn describe() {
     describe_counter!("portcullis_key_requests_total", "Answers to the holder of a key, by class of status.");
+    describe_counter!("portcullis_key_refusals_total", "Refused requests of the holder of a key, by code.");
+    describe_counter!(
+        "portcullis_key_received_bytes_total",
+        Unit::Bytes,
+        "Bytes of the bodies of a holder's requests that went on to an upstream."
+    );
+    describe_counter!(
+        "portcullis_key_sent_bytes_total",
+        Unit::Bytes,
+        "Bytes of the bodies of answers to the holder of a key."
+    );
+    describe_gauge!(
+        "portcullis_key_answer_time_seconds",
+        Unit::Seconds,
+        "What the answers to the holder of a key took until their heads were there, all together."
+    );
     describe_gauge!(
         "portcullis_key_last_seen_timestamp_seconds",
         Unit::Seconds,

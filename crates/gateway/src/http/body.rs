@@ -97,6 +97,9 @@ impl Body for OutgoingBody {
         let frame = self.poll_next(cx);
         if let Some(remainder) = &mut self.remainder {
             remainder.in_flight.set_turn(if frame.is_pending() { Turn::Ours } else { Turn::Clients });
+            if let Poll::Ready(Some(Ok(frame))) = &frame {
+                remainder.in_flight.count_sent(frame.data_ref().map_or(0, Bytes::len) as u64);
+            }
         }
         frame
     }

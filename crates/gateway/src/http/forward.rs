@@ -42,18 +42,28 @@ pub(crate) fn head(
     push_field("host", host.authority().as_bytes(), &mut head);
     push_fields(request.headers(), hand_off, &mut head);
     head.extend_from_slice(&lines);
+    if let Some(line) = hand_off.assertion.as_ref().and_then(|to| session.assertion_line(grant, to)) {
+        head.extend_from_slice(&line);
+    }
     if hand_off.fields.contains(HandOffField::Forwarded) {
         push_forwarded(session.peer, host.authority(), &mut head);
     }
     head
 }
 
+/// How the body of a request may be.
+pub(crate) struct BodyTerms {
+    pub(crate) stall_timeout: Duration,
+    pub(crate) bytes_max: u64,
+    /// Which trailer fields pass; none without a rule.
+    pub(crate) trailers: Option<Rc<HandOff>>,
+}
+
 /// Ends `head` by how the body is framed. HTTP/1.1 framing is made anew: the client's has been used up.
 pub(crate) fn outgoing(
     (parts, body): (Parts, Incoming),
     mut head: Vec<u8>,
-    stall_timeout: Duration,
-    trailers: Option<Rc<HandOff>>,
+    terms: BodyTerms,
 ) -> OutgoingRequest {
     let framing = match body.size_hint().exact() {
         _ if body.is_end_stream() => None,
@@ -73,12 +83,20 @@ pub(crate) fn outgoing(
         None => {}
     }
     head.extend_from_slice(b"\r\n");
+    let BodyTerms { stall_timeout, bytes_max, trailers } = terms;
     let trailers = trailers.map(|rules| rules as Rc<dyn TrailerRule>);
     OutgoingRequest {
         head,
         is_head: parts.method == Method::HEAD,
         is_idempotent: parts.method.is_idempotent(),
-        body: framing.map(|framing| RequestBody { incoming: body, framing, stall_timeout, trailers }),
+        body: framing.map(|framing| RequestBody {
+            incoming: body,
+            framing,
+            received: Rc::default(),
+            bytes_max,
+            stall_timeout,
+            trailers,
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an upstream is told of the client, and what the client may not tell it.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_handshake::PeerChain;
@@ -9,18 +9,28 @@ use portcullis_identity::Identity;
 use portcullis_policy::{Assessment, KeyCheck, Permit};
 use portcullis_upstream::TrailerRule;
 
-use crate::plan::{FieldPattern, HandOffField, HandOffFields, plain_name};
+use crate::{
+    assertion::{Addressed, Assertions},
+    plan::{FieldPattern, HandOffField, HandOffFields, UpstreamPlan, plain_name},
+};
 
 /// The rules of one upstream.
 #[derive(Debug)]
 pub(crate) struct HandOff {
     pub(crate) fields: HandOffFields,
+    /// The assertion that it gets.
+    pub(crate) assertion: Option<Addressed>,
     strip: Vec<FieldPattern>,
 }
 
 impl HandOff {
-    pub(crate) const fn new(fields: HandOffFields, strip: Vec<FieldPattern>) -> Self {
-        Self { fields, strip }
+    pub(crate) fn new(plan: &UpstreamPlan, assertions: Option<&Arc<Assertions>>) -> Self {
+        let assertion = assertions.filter(|_| plan.hand_off.contains(HandOffField::Assertion));
+        let assertion = assertion.map(|assertions| Addressed {
+            assertions: Arc::clone(assertions),
+            audience: Arc::clone(&plan.assertion_audience),
+        });
+        Self { fields: plan.hand_off, assertion, strip: plan.strip.clone() }
     }
 
     /// Whether a client's field of this name, in lower case, never reaches the upstream: it belongs to the connection, the
@@ -225,7 +235,7 @@ mod tests {
     #[test]
     fn no_spelling_of_a_reserved_name_passes() {
         let own = vec![FieldPattern::parse("X_Internal-*").unwrap(), FieldPattern::parse("x-user").unwrap()];
-        let rules = HandOff::new(HandOffFields::ALL, own);
+        let rules = HandOff { fields: HandOffFields::ALL, assertion: None, strip: own };
         for name in [
             "client-cert",
             "client_cert",

@@ -75,7 +75,11 @@ impl Problem {
             // Whatever is under way may end at any time.
             _ => overstep.is_of_the_moment().then_some(Again { after_s: 1, limit: None }),
         };
-        let status = if again.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::FORBIDDEN };
+        let status = match overstep {
+            _ if again.is_some() => StatusCode::TOO_MANY_REQUESTS,
+            Overstep::Body { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::FORBIDDEN,
+        };
         Self { again: again.map(Box::new), ..Self::new(status, overstep.code(), overstep.to_string()) }
     }
 

@@ -24,7 +24,7 @@ use crate::{
     http::{
         answer,
         body::{OutgoingBody, Remainder},
-        forward,
+        forward::{self, BodyTerms},
         problem::Problem,
         routing::{host_of, meet, path_of},
     },
@@ -95,7 +95,7 @@ fn no_longer_admitted() -> Problem {
 
 impl Session {
     fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
-        let in_flight = self.begin_request();
+        let mut in_flight = self.begin_request();
         self.look_for_status();
         self.note_presence();
         let view = self.view();
@@ -109,12 +109,17 @@ impl Session {
         });
         let (parts, body) = request.into_parts();
         let stall_timeout = self.with_limits(|limits| limits.stall_timeout);
-        let remainder = Remainder::new(in_flight, parts.version >= Version::HTTP_2, stall_timeout);
+        let is_h2 = parts.version >= Version::HTTP_2;
         let response = match outcome {
             Ok(Granted::Forward(index, head)) => {
                 let UpstreamView { upstream, hand_off } = &view.upstreams[index];
                 let trailers = upstream.config().trailers.then(|| Rc::clone(hand_off));
-                let outgoing = forward::outgoing((parts, body), head, stall_timeout, trailers);
+                let terms = BodyTerms { stall_timeout, bytes_max: self.body_bytes_max(), trailers };
+                let outgoing = forward::outgoing((parts, body), head, terms);
+                if let Some(body) = &outgoing.body {
+                    in_flight.count_received(Rc::clone(&body.received));
+                }
+                let remainder = Remainder::new(in_flight, is_h2, stall_timeout);
                 let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder);
                 return Answering::Relayed(Box::pin(relayed));
             }
@@ -123,6 +128,7 @@ impl Session {
         };
         // A client that waits for leave to send its body (RFC 9110 10.1.1) has its answer instead.
         let waits = parts.headers.contains_key(header::EXPECT);
+        let remainder = Remainder::new(in_flight, is_h2, stall_timeout);
         let remainder = if waits { remainder } else { remainder.of(body) };
         Answering::Own(ready(Ok(with_remainder(response, remainder))))
     }
@@ -133,6 +139,10 @@ impl Session {
         let metrics = &self.shard.listeners[self.listener].metrics.requests;
         metrics.refused(refusal.code());
         metrics.answered(problem.status(), Duration::ZERO);
+        self.tally(|tally| {
+            tally.refused(refusal.code());
+            tally.answered(problem.status(), Duration::ZERO);
+        });
         self.log_refusal(&problem);
         problem.into_last_message()
     }
@@ -152,7 +162,8 @@ impl Session {
             self.check_h2_head(request).map_err(refused_head)?;
         }
         let path = path_of(request.method(), request.uri())?;
-        let claim = self.spend((request.method().as_str(), path.as_str()), started);
+        let body_bytes = request.body().size_hint().lower();
+        let claim = self.spend((request.method().as_str(), path.as_str(), body_bytes), started);
         in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
         let (index, route) = meet(view.plan.policy.routes(), &host, &path)?;
         let grant = authorise(permit, route).map_err(|denial| {
@@ -216,6 +227,7 @@ impl Taken {
     fn refused(self, problem: Problem) -> Response<OutgoingBody> {
         let code = problem.code;
         self.session.shard.listeners[self.session.listener].metrics.requests.refused(code);
+        self.session.tally(|tally| tally.refused(code));
         self.session.log_refusal(&problem);
         self.finish(problem.into_response(), Some(code))
     }
@@ -228,7 +240,7 @@ impl Taken {
         let took = self.started.elapsed();
         let session = &self.session;
         session.shard.listeners[session.listener].metrics.requests.answered(response.status().as_u16(), took);
-        session.count_answer(response.status().as_u16());
+        session.tally(|tally| tally.answered(response.status().as_u16(), took));
         if let Some((method, path)) = self.record {
             let (thumbprint_sha256, organization_identifier) = session.with_standing(|standing| {
                 let identity = standing.identity();

@@ -1,5 +1,7 @@
 //! What would become of a client and its request, and why.
 
+use std::net::IpAddr;
+
 use axum::{
     Json,
     body::Body,
@@ -21,6 +23,7 @@ struct Asked {
     server_name: Option<String>,
     #[serde(default)]
     certificate_pem: String,
+    address: Option<IpAddr>,
     host: Option<String>,
     method: Option<String>,
     path: String,
@@ -45,7 +48,7 @@ fn judge(published: &Published, asked: Asked) -> Result<Response, Problem> {
 }
 
 fn supposed(asked: Asked) -> Result<Supposed, Problem> {
-    let Asked { listener, server_name, certificate_pem, host, method, path } = asked;
+    let Asked { listener, server_name, certificate_pem, address: peer, host, method, path } = asked;
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(certificate_pem.as_bytes()).collect();
     let certificates =
@@ -62,5 +65,5 @@ fn supposed(asked: Asked) -> Result<Supposed, Problem> {
     let target = Some(&path).filter(|path| path.starts_with('/')).and_then(|path| path.parse::<Uri>().ok());
     let target =
         target.ok_or_else(|| Problem::malformed(&"path must begin with a slash and fit into a request"))?;
-    Ok(Supposed { listener, server_name, certificates, host, method, target })
+    Ok(Supposed { listener, server_name, certificates, peer, host, method, target })
 }

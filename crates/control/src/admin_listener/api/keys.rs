@@ -13,13 +13,21 @@ use portcullis_identity::Roles;
 use portcullis_keys::{KeyChange, KeyId, KeyIdentity, KeyRecord, KeyState};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use super::{Api, body::read_body, door::Operator, problem::Problem};
+use super::{
+    Api,
+    body::{read_body, read_lines},
+    door::Operator,
+    problem::Problem,
+};
 use crate::keys::KeyFilter;
 
 /// Keys of a page.
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 1000;
+/// Records of one import: as many as a page has.
+const IMPORTED_MOST: usize = PAGE_MOST;
 
 /// What is asked of a list.
 #[derive(Debug, Deserialize)]
@@ -97,6 +105,11 @@ pub(super) async fn change(
 ) -> Result<Json<KeyRecord>, Problem> {
     let id = read_id(&api, &id).await?;
     let Patch { display_name, notes, tags, roles, policy } = read_body(&headers, body).await?;
+    if let Some(Some(policy)) = &policy
+        && !api.backend()?.published.plan.load().policies.has(policy)
+    {
+        return Err(Problem::unknown_policy(policy));
+    }
     let changes: Vec<KeyChange> = [
         display_name.map(KeyChange::DisplayName),
         notes.map(KeyChange::Notes),
@@ -131,6 +144,43 @@ pub(super) async fn import(
     let record: KeyRecord = read_body(&headers, body).await?;
     let record = api.desk()?.import(record, &by).await?;
     Ok((StatusCode::CREATED, Json(record)).into_response())
+}
+
+/// Keeps many records, one on each line. Each is kept or refused for itself; those that are refused are told.
+pub(super) async fn import_lines(
+    State(api): State<Api>,
+    Extension(Operator(by)): Extension<Operator>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let bytes = read_lines(&headers, body).await?;
+    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+    let lines: Vec<_> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+    if lines.len() > IMPORTED_MOST {
+        return Err(Problem::malformed(&format!("there are more than {IMPORTED_MOST} lines")));
+    }
+    let (desk, count) = (api.desk()?, lines.len());
+    let mut imports = JoinSet::new();
+    for (index, line) in lines {
+        let (record, desk, by) = (serde_json::from_slice::<KeyRecord>(line), desk.clone(), by.clone());
+        // All wait at the same time, so that they are written as one.
+        imports.spawn(async move {
+            let outcome = match record {
+                Ok(record) => desk.import(record, &by).await.map(drop).map_err(Problem::from),
+                Err(error) => Err(Problem::malformed(&error)),
+            };
+            (index + 1, outcome)
+        });
+    }
+    let mut refused: Vec<_> = imports.join_all().await;
+    refused.retain(|(_, outcome)| outcome.is_err());
+    refused.sort_by_key(|(line, _)| *line);
+    let imported = count - refused.len();
+    let refused = refused.into_iter().filter_map(|(line, outcome)| {
+        let (code, detail) = outcome.err()?.into_parts();
+        Some(json!({ "line": line, "code": code, "detail": detail }))
+    });
+    Ok(Json(json!({ "imported": imported, "refused": refused.collect::<Vec<_>>() })).into_response())
 }
 
 /// How many connections a key has, by certificate.

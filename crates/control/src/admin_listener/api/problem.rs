@@ -67,14 +67,29 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "admin.unknown-listener", detail)
     }
 
+    pub(super) fn unknown_policy(name: &str) -> Self {
+        let detail = format!("there is no [policy.{name}]");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "keys.unknown-policy", detail)
+    }
+
+    pub(super) fn unknown_domain(name: &str) -> Self {
+        let detail = format!("there is no trust domain {name:?}");
+        Self::new(StatusCode::NOT_FOUND, "admin.unknown-domain", detail)
+    }
+
     /// Something in the path, the query or the body is not of the form that it must have.
     pub(super) fn malformed(why: &dyn Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "admin.malformed", why.to_string())
     }
 
-    pub(super) fn media_type() -> Self {
-        let detail = "the body must be JSON, and say so: Content-Type: application/json";
+    pub(super) fn media_type(expected: &str) -> Self {
+        let detail = format!("the body must be of another type, and say so: Content-Type: {expected}");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "admin.media-type", detail)
+    }
+
+    /// The code and the sentence, for what is one of many.
+    pub(super) fn into_parts(self) -> (&'static str, String) {
+        (self.code, self.detail)
     }
 
     pub(super) fn too_large(bytes_max: usize) -> Self {

@@ -106,6 +106,7 @@ impl Batch {
             action,
             by: by.map(str::to_owned),
             thumbprint_sha256: thumbprint.map(|thumbprint| thumbprint.to_string()),
+            not_after_unix_s: None,
         });
     }
 }
