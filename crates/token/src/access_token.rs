@@ -1,0 +1,154 @@
+//! What an issuer says in a token.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use portcullis_identity::Thumbprint;
+use serde_json::{Map, Value};
+
+use crate::{Algorithm, KeySet, TokenError, UnverifiedToken};
+
+/// What is taken from an issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerRules {
+    /// Its name, as tokens have it (`iss`).
+    pub issuer: String,
+    /// For whom a token may be (`aud`): one of these.
+    pub audiences: Vec<String>,
+    /// What it signs with.
+    pub algorithms: Vec<Algorithm>,
+    /// By how much its clock may differ, in seconds.
+    pub clock_skew_s: i64,
+    /// Whether tokens are taken whose `typ` does not say that they are access tokens: those of issuers older than RFC 9068. Then nothing but
+    /// the audience tells them from ID tokens.
+    pub takes_any_type: bool,
+}
+
+/// A token that its issuer signed, and that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// For whom it was issued (`client_id`), if it says so.
+    pub client_id: Option<String>,
+    /// Whom it is about (`sub`), if it says so.
+    pub subject: Option<String>,
+    /// What it was issued for.
+    pub scopes: Vec<String>,
+    /// The certificate that it is bound to (RFC 8705 3.1).
+    pub certificate: Option<Thumbprint>,
+    /// The last second at which it holds, in Unix seconds, with the skew that is allowed.
+    pub until: i64,
+    /// All that it says.
+    pub claims: Map<String, Value>,
+}
+
+impl AccessToken {
+    /// Verifies a token at `now`, in Unix seconds (RFC 9068 4).
+    ///
+    /// # Errors
+    /// [`TokenError`]. Before [`TokenError::Signature`] it says only what anybody can read in the token; behind it, what its issuer wrote.
+    pub fn verify(
+        token: UnverifiedToken<'_>,
+        rules: &IssuerRules,
+        keys: &KeySet,
+        now: i64,
+    ) -> Result<Self, TokenError> {
+        let kind = token.header_text("typ").unwrap_or_default();
+        let kind = kind
+            .get(.."application/".len())
+            .filter(|it| it.eq_ignore_ascii_case("application/"))
+            .map_or(kind, |prefix| &kind[prefix.len()..]);
+        if !rules.takes_any_type && !kind.eq_ignore_ascii_case("at+jwt") {
+            return Err(TokenError::Type);
+        }
+        if token.header.contains_key("crit") {
+            return Err(TokenError::Critical);
+        }
+        let algorithm = token.header_text("alg").and_then(Algorithm::from_name);
+        let algorithm = algorithm.filter(|algorithm| rules.algorithms.contains(algorithm));
+        let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+        if token.issuer() != Some(&*rules.issuer) {
+            return Err(TokenError::Issuer);
+        }
+        check_signature(&token, keys, algorithm)?;
+        Self::from_claims(token.claims, rules, now)
+    }
+
+    fn from_claims(claims: Map<String, Value>, rules: &IssuerRules, now: i64) -> Result<Self, TokenError> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let expires = time(&claims, "exp")?.ok_or(TokenError::Malformed("no exp"))?;
+        let until = expires.saturating_add(rules.clock_skew_s).saturating_sub(1);
+        if now > until {
+            return Err(TokenError::Expired { ago_s: now.saturating_sub(until) });
+        }
+        for name in ["nbf", "iat"] {
+            let from = time(&claims, name)?.unwrap_or(i64::MIN).saturating_sub(rules.clock_skew_s);
+            if now < from {
+                return Err(TokenError::NotYetValid { in_s: from.saturating_sub(now) });
+            }
+        }
+        let audiences = claims.get("aud").map(texts).unwrap_or_default();
+        if !audiences.iter().any(|audience| rules.audiences.iter().any(|ours| ours == audience)) {
+            return Err(TokenError::Audience);
+        }
+        let scopes = match (claims.get("scope"), claims.get("scp")) {
+            (Some(scopes), _) | (None, Some(scopes)) => texts(scopes),
+            (None, None) => Vec::new(),
+        };
+        let scopes = scopes.iter().flat_map(|scopes| scopes.split(' '));
+        let scopes = scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        let certificate = claims.get("cnf").map(confirmation).transpose()?.flatten();
+        let (client_id, subject) = (text("client_id"), text("sub"));
+        Ok(Self { client_id, subject, scopes, certificate, until, claims })
+    }
+}
+
+fn check_signature(
+    token: &UnverifiedToken<'_>,
+    keys: &KeySet,
+    algorithm: Algorithm,
+) -> Result<(), TokenError> {
+    if keys.is_empty() {
+        return Err(TokenError::Unavailable);
+    }
+    let mut outcome = Err(TokenError::KeyUnknown);
+    for key in keys.candidates(token.header_text("kid")) {
+        if !key.serves(algorithm) {
+            if outcome == Err(TokenError::KeyUnknown) {
+                outcome = Err(TokenError::KeyType);
+            }
+        } else if key.verifies(token.signed, token.signature, algorithm) {
+            return Ok(());
+        } else {
+            outcome = Err(TokenError::Signature);
+        }
+    }
+    outcome
+}
+
+/// A time in Unix seconds, which may have a fraction (RFC 7519 2).
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    #[allow(clippy::cast_possible_truncation, reason = "a float beyond all times becomes the last of them")]
+    let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64));
+    seconds.map(Some).ok_or(TokenError::Malformed("a time that is no number"))
+}
+
+/// One text, or several.
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The certificate of `cnf`, if it names one. A token that is bound to something else is bound to no certificate.
+fn confirmation(cnf: &Value) -> Result<Option<Thumbprint>, TokenError> {
+    const ODD: TokenError = TokenError::Malformed("a cnf that is none");
+    let Some(thumbprint) = cnf.as_object().ok_or(ODD)?.get("x5t#S256") else { return Ok(None) };
+    let bytes = thumbprint.as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let bytes: [u8; 32] = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(ODD)?;
+    Ok(Some(Thumbprint::from(bytes)))
+}
+
+#[cfg(test)]
+#[path = "access_token_tests.rs"]
+mod tests;
