@@ -13,6 +13,7 @@ mod entry;
 mod file;
 mod fixed;
 mod host_name;
+mod issuer;
 mod keys;
 mod limits;
 mod listener;
@@ -39,14 +40,16 @@ mod upstream;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use portcullis_gateway::plan::{
-    Action, Assertions, CachePlan, ListenerPlan, Plan, Policies, ResumptionPlan, RuntimePlan, UpstreamPlan,
+    Action, Assertions, CachePlan, IssuerPlan, ListenerPlan, Plan, Policies, ResumptionPlan, RuntimePlan,
+    UpstreamPlan,
 };
-use portcullis_policy::{Lists, RouteTable, Snapshot, TrustDomain, believe};
+use portcullis_policy::{Lists, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
 use toml::de::DeTable;
 
 pub use self::{
     admin::AdminSettings,
+    issuer::KeySetSource,
     keys::KeySettings,
     listener::CertificateExpiry,
     log::LogSettings,
@@ -59,10 +62,11 @@ pub use self::{
 use self::{
     client_auth::{AnchorShelf, Sources},
     file::{CONFIGURATION_BYTES_MAX, Folder},
+    issuer::IssuersWritten,
     listener::{ListenerLoaded, ListenerWritten},
     mistake::{Located, Place, Report},
     policy::PolicyWritten,
-    route::RouteWritten,
+    route::{Names, RouteWritten, RoutesLoaded},
     section::Section,
     upstream::UpstreamWritten,
 };
@@ -75,6 +79,7 @@ const KEYS: &[&str] = &[
     "route",
     "upstream",
     "assertion",
+    "issuer",
     "admin",
     "trust",
     "revocation",
@@ -107,6 +112,8 @@ pub struct Configuration {
     pub register: Option<RegisterSettings>,
     /// Where the keys of clients are kept, if they have any.
     pub keys: Option<KeySettings>,
+    /// Where the keys of issuers come from, in the order of the plan.
+    pub key_sets: Vec<KeySetSource>,
     /// Where the keys of tickets come from; those in the plan are read from there, or made just now.
     pub ticket_keys: TicketKeySource,
     /// What is allowed but probably not meant.
@@ -247,9 +254,17 @@ fn convert(
     let sources = Sources { lists, revocation: revocation.1, register: register.1, keys: keys.1 };
     let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
-    let names: Vec<String> = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let issuers = root.named_sections("issuer", issuer::KEYS);
+    let names = Names {
+        upstreams: upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+        issuers: issuers.iter().map(|(name, _)| name.clone()).collect(),
+    };
+    let issuers = IssuersWritten::read(&issuers, folder);
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
-    report_unused(&upstreams, routes.as_ref(), report);
+    if let Some(routes) = &routes {
+        report_unused(&upstreams, &routes.actions, report);
+        issuers.report_unused(&routes.tokens, report);
+    }
     let assertion = root.section("assertion", assertion::KEYS);
     let makes_assertions = assertion.is_some();
     let assertions = assertion.map(|section| assertion::read(&section, folder));
@@ -277,7 +292,9 @@ fn convert(
     };
     let (resumption, ticket_keys) = resumption?;
     let clients = Clients { resumption, cache, policies: policies?, assertions };
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, upstreams?, clients, &log);
+    let (issuers, key_sets) = issuers.load()?;
+    let behind = (upstreams?, issuers);
+    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, behind, clients, &log);
     Some(Configuration {
         runtime,
         plan,
@@ -288,6 +305,7 @@ fn convert(
         revocation,
         register,
         keys,
+        key_sets,
         ticket_keys,
         warnings: Vec::new(),
         fixed: fixed.into(),
@@ -343,8 +361,7 @@ fn report_overlaps(listeners: &[ListenerWritten], admin: Option<&Located<SocketA
 }
 
 /// Warns of upstreams that no route leads to.
-fn report_unused(upstreams: &[UpstreamWritten], routes: Option<&(RouteTable, Vec<Action>)>, report: &Report) {
-    let Some((_, actions)) = routes else { return };
+fn report_unused(upstreams: &[UpstreamWritten], actions: &[Action], report: &Report) {
     for (index, upstream) in upstreams.iter().enumerate() {
         let is_used = actions.iter().any(|action| matches!(action, Action::Forward(used) if *used == index));
         if !is_used {
@@ -381,13 +398,14 @@ struct Clients {
 fn assemble(
     previous: &Snapshot,
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
-    (routes, actions): (RouteTable, Vec<Action>),
-    upstreams: Vec<UpstreamPlan>,
+    routes: RoutesLoaded,
+    (upstreams, issuers): (Vec<UpstreamPlan>, Vec<IssuerPlan>),
     Clients { resumption, cache, policies, assertions }: Clients,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
-    let policy = Snapshot::after(previous, domains, routes);
+    let RoutesLoaded { table, actions, tokens } = routes;
+    let policy = Snapshot::after(previous, domains, table);
     // Snapshots keep the order of their domains, which is that of the listeners and of their certificates.
     let mut ids = policy.domains().map(|(id, _)| id);
     let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
@@ -396,6 +414,8 @@ fn assemble(
         policy,
         listeners,
         actions,
+        tokens,
+        issuers,
         upstreams,
         resumption,
         policies,

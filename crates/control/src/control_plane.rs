@@ -21,6 +21,7 @@ use crate::{
     admin_listener::{AdminListener, Api, Backend, Phase},
     configuration::Fixed,
     error::chain,
+    issuers::Issuers,
     keys::{Audit, Keys, ToldApart},
     ledger::LedgerKeeper,
     logging::Log,
@@ -88,6 +89,7 @@ struct ControlPlane {
     register: RegisterTask,
     /// Who keeps the keys of clients, if they have any.
     keys: Option<Keys>,
+    issuers: Issuers,
     ticket_keys: TicketKeys,
     gateway: Gateway,
     writers: [RecordWriter; 2],
@@ -121,9 +123,12 @@ impl ControlPlane {
             revocation,
             register,
             keys,
+            key_sets,
             ticket_keys,
             ..
         } = configuration;
+        let mut issuers = Issuers::default();
+        issuers.configure(&mut plan.issuers, key_sets);
         let ticket_keys = TicketKeys::new(ticket_keys, Arc::clone(&plan.resumption.ring));
         recorder.ticket_key_since(ticket_keys.since());
         let mut lists = TrustedLists::new(trust);
@@ -193,6 +198,7 @@ impl ControlPlane {
             revocation,
             register,
             keys,
+            issuers,
             ticket_keys,
             gateway,
             writers: [access_writer, audit_writer],
@@ -352,6 +358,7 @@ impl ControlPlane {
         if let (Some(keys), Some(settings)) = (&self.keys, configuration.keys.take()) {
             keys.configure(settings);
         }
+        self.issuers.configure(&mut configuration.plan.issuers, std::mem::take(&mut configuration.key_sets));
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());

@@ -11,6 +11,7 @@ mod configuration;
 mod control_plane;
 mod error;
 mod fetch;
+mod issuers;
 mod key_file;
 mod keys;
 mod ledger;
@@ -29,9 +30,9 @@ mod trusted_lists;
 pub use admin_client::{AdminClient, AdminClientError};
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
-    AdminSettings, CertificateExpiry, Configuration, CrlSource, KeySettings, ListSource, LogSettings,
-    Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, StatusSource, TicketKeySource,
-    TrustSettings,
+    AdminSettings, CertificateExpiry, Configuration, CrlSource, KeySetSource, KeySettings, ListSource,
+    LogSettings, Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, StatusSource,
+    TicketKeySource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;

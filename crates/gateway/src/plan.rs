@@ -11,10 +11,14 @@ use portcullis_handshake::KeyRing;
 use portcullis_identity::{Role, Roles};
 use portcullis_keys::{KeyEntry, Policy};
 use portcullis_policy::{DomainId, HostName, Snapshot};
+pub use portcullis_token::{Algorithm, Binding, IssuerRules, KeySet, KeySetError, TokenDemand};
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-pub use crate::assertion::{AssertionKey, Assertions};
+pub use crate::{
+    assertion::{AssertionKey, Assertions},
+    issuer::IssuerKeys,
+};
 
 /// How the shards are laid out. Fixed from start to end.
 #[derive(Debug, Clone)]
@@ -49,6 +53,10 @@ pub struct Plan {
     pub listeners: Vec<ListenerPlan>,
     /// What each route does, by the index of the route in `policy`.
     pub actions: Vec<Action>,
+    /// What each route asks of a token, by the index of the route; nothing of most.
+    pub tokens: Vec<Option<TokenPlan>>,
+    /// Whose tokens are taken. Names are unique.
+    pub issuers: Vec<IssuerPlan>,
     /// Where requests can be sent on. Names are unique.
     pub upstreams: Vec<UpstreamPlan>,
     /// The keys and the age of session tickets.
@@ -296,6 +304,26 @@ pub enum Action {
     Respond(Answer),
     /// Sends it on to the upstream with this index in [`Plan::upstreams`].
     Forward(usize),
+}
+
+/// What a route asks of the token that a request brings.
+#[derive(Debug, Clone)]
+pub struct TokenPlan {
+    /// What it must say.
+    pub demand: TokenDemand,
+    /// Who may have issued it, by their indices in [`Plan::issuers`].
+    pub issuers: Vec<usize>,
+}
+
+/// An authorisation server whose tokens are taken.
+#[derive(Debug, Clone)]
+pub struct IssuerPlan {
+    /// What it is called in the configuration, and in metrics.
+    pub name: String,
+    /// What is taken from it.
+    pub rules: Arc<IssuerRules>,
+    /// The keys that it signs with.
+    pub keys: Arc<IssuerKeys>,
 }
 
 /// An upstream, and what it is told of the client.

@@ -21,7 +21,7 @@ use slab::Slab;
 use crate::{
     assertion::{Addressed, AssertionLines},
     bell::Ear,
-    http::identity_lines,
+    http::{Presenter, identity_lines},
     judge::{Judged, Standing, Status, is_unknown, told_by_alert},
     plan::{HandOffFields, Limits},
     shard::{Shard, unix_now},
@@ -227,6 +227,13 @@ impl Session {
     /// How the client stands at present.
     pub(crate) fn with_standing<T>(&self, read: impl FnOnce(&Standing) -> T) -> T {
         read(&self.judged.borrow().standing)
+    }
+
+    /// Who presents what comes over the connection.
+    pub(crate) fn with_presenter<T>(&self, read: impl FnOnce(Presenter<'_>) -> T) -> T {
+        let judged = self.judged.borrow();
+        let identity = judged.key_identity.as_ref().map(KeyIdentity::as_str);
+        read(Presenter { certificate: judged.thumbprint(), identity })
     }
 
     /// The view that the next request is judged by.

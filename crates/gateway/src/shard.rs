@@ -30,6 +30,7 @@ use crate::{
     bell::{Bell, Ear},
     gateway::Published,
     heartbeat::Pulse,
+    http::Tokens,
     judge::{Judged, Observed, Standing},
     listener,
     live::{LiveConnections, Place},
@@ -139,6 +140,8 @@ pub(crate) struct Shard {
     view: RefCell<Rc<View>>,
     ledger: RefCell<Arc<Ledger>>,
     verifications: Verifications,
+    /// What is known of access tokens.
+    pub(crate) tokens: Tokens,
     sightings: SightingSinks,
     refusals: RefCell<RefusalLog>,
     /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
@@ -469,6 +472,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         view: RefCell::new(Rc::new(View::new(Arc::clone(&plan), start.number, None)?)),
         ledger: RefCell::new(start.published.ledger.load_full()),
         verifications: Verifications::new(plan.cache),
+        tokens: Tokens::default(),
         sightings: start.sightings,
         refusals: RefCell::default(),
         records: RefCell::new(Some(start.records)),

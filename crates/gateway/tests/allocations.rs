@@ -160,6 +160,8 @@ impl Bank {
             },
             policies: Policies::default(),
             assertions: None,
+            tokens: vec![None, None],
+            issuers: Vec::new(),
             cache,
             access_log: false,
             audit_log: false,

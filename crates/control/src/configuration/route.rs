@@ -4,19 +4,21 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use portcullis_gateway::plan::{Action, Answer, AnswerBody};
+use portcullis_gateway::plan::{Action, Answer, AnswerBody, TokenPlan};
 use portcullis_identity::{Role, Roles};
 use portcullis_policy::{HostName, Route, RouteTable, TrustDomain};
 
 use super::{
     entry::Entry,
     host_name,
+    issuer::TokenWritten,
     mistake::{Located, Place, Report, shown},
     section::Section,
     spelling,
 };
 
-pub(crate) const KEYS: &[&str] = &["path", "host", "roles", "respond", "upstream"];
+pub(crate) const KEYS: &[&str] =
+    &["path", "host", "roles", "respond", "upstream", "token", "issuers", "scopes", "claims", "key_claim"];
 
 pub(crate) const RESPOND_KEYS: &[&str] = &["status", "headers", "body", "echo"];
 
@@ -46,6 +48,7 @@ pub(crate) struct RouteWritten {
     roles: Entry<Vec<Role>>,
     upstream: Entry<String>,
     answer: Option<Answer>,
+    token: TokenWritten,
 }
 
 impl RouteWritten {
@@ -63,6 +66,7 @@ impl RouteWritten {
             roles: section.choices("roles", &ROLES),
             upstream: section.text("upstream"),
             answer: section.section("respond", RESPOND_KEYS).and_then(|respond| read_answer(&respond)),
+            token: TokenWritten::read(section),
         }
     }
 
@@ -79,9 +83,13 @@ impl RouteWritten {
             .ok()
     }
 
-    /// What the route does, with `upstreams` by their names. `None` after a mistake.
-    fn action(self, upstreams: &[String], report: &Report) -> Option<Action> {
-        let Some(upstream) = self.upstream.written() else { return self.answer.map(Action::Respond) };
+    /// What the route does and asks of a token, with upstreams and issuers by their names. `None` after a mistake.
+    fn action(self, names: &Names, report: &Report) -> Option<(Action, Option<TokenPlan>)> {
+        let Names { upstreams, issuers } = names;
+        let token = self.token.load(issuers, report);
+        let Some(upstream) = self.upstream.written() else {
+            return Some((Action::Respond(self.answer?), token?));
+        };
         let index = upstreams.iter().position(|name| *name == upstream.value);
         if index.is_none() {
             let message = match spelling::nearest(&upstream.value, upstreams.iter().map(String::as_str)) {
@@ -90,8 +98,22 @@ impl RouteWritten {
             };
             report.mistake(&upstream.place, message);
         }
-        index.map(Action::Forward)
+        Some((Action::Forward(index?), token?))
     }
+}
+
+/// What routes may name.
+pub(crate) struct Names {
+    pub(crate) upstreams: Vec<String>,
+    pub(crate) issuers: Vec<String>,
+}
+
+/// All routes as run.
+pub(crate) struct RoutesLoaded {
+    pub(crate) table: RouteTable,
+    /// What each does, and what it asks of a token.
+    pub(crate) actions: Vec<Action>,
+    pub(crate) tokens: Vec<Option<TokenPlan>>,
 }
 
 /// All routes as run, with what each does. `None` after a mistake. With no `domains`, since one could not be read, hosts
@@ -99,20 +121,21 @@ impl RouteWritten {
 pub(crate) fn load(
     written: Vec<RouteWritten>,
     domains: &[TrustDomain],
-    upstreams: &[String],
+    names: &Names,
     report: &Report,
-) -> Option<(RouteTable, Vec<Action>)> {
+) -> Option<RoutesLoaded> {
     let routes: Vec<Option<Route>> = written.iter().map(|route| route.load(domains, report)).collect();
     let distinct = report_twins(&written, &routes, report);
-    let actions: Vec<_> = written.into_iter().map(|route| route.action(upstreams, report)).collect();
+    let actions: Vec<_> = written.into_iter().map(|route| route.action(names, report)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     if !distinct {
         return None;
     }
-    let actions: Vec<Action> = actions.into_iter().collect::<Option<_>>()?;
+    let actions: Vec<_> = actions.into_iter().collect::<Option<_>>()?;
+    let (actions, tokens) = actions.into_iter().unzip();
     let table =
         RouteTable::new(routes).map_err(|error| report.mistake(&Place::FILE, error.to_string())).ok()?;
-    Some((table, actions))
+    Some(RoutesLoaded { table, actions, tokens })
 }
 
 /// Reports each route that is the same as an earlier one, by the rule of the table itself. Returns whether there is none.

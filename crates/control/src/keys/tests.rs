@@ -104,6 +104,8 @@ fn plan() -> Plan {
         },
         policies: portcullis_gateway::plan::Policies::default(),
         assertions: None,
+        tokens: Vec::new(),
+        issuers: Vec::new(),
         cache: portcullis_gateway::plan::CachePlan::default(),
         access_log: false,
         audit_log: true,

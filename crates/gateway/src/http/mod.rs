@@ -11,9 +11,11 @@ mod hand_off;
 mod problem;
 mod routing;
 mod service;
+mod token;
 
 pub(crate) use h1::serve as serve_h1;
 pub(crate) use h2::serve as serve_h2;
 pub(crate) use hand_off::{HandOff, identity_lines};
 pub(crate) use problem::Problem;
 pub(crate) use routing::{host_of, meet, path_of};
+pub(crate) use token::{Presenter, Tokens};

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use portcullis_identity::Roles;
 use portcullis_keys::Overstep;
 use portcullis_policy::{Assessment, Denial, Finding};
+use portcullis_token::TokenError;
 use serde::Serialize;
 
 use crate::http::body::OutgoingBody;
@@ -35,6 +36,9 @@ pub(crate) struct Problem {
     findings_omitted: u16,
     #[serde(skip)]
     again: Option<Box<Again>>,
+    /// What `WWW-Authenticate` says.
+    #[serde(skip)]
+    challenge: Option<Box<str>>,
 }
 
 /// When the same may be asked again, and by which limit.
@@ -59,6 +63,7 @@ impl Problem {
             findings: Box::default(),
             findings_omitted: 0,
             again: None,
+            challenge: None,
         }
     }
 
@@ -105,6 +110,13 @@ impl Problem {
         }
     }
 
+    /// The answer to a token that does not open a route (RFC 6750 3).
+    pub(crate) fn token(error: &TokenError) -> Self {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        let challenge = error.challenge().map(Into::into);
+        Self { challenge, ..Self::new(status, error.code(), error.to_string()) }
+    }
+
     /// A 403 for a certificate that was refused, with what was found out about it.
     pub(crate) fn refused(denial: &Denial, assessment: Option<&Assessment>) -> Self {
         let findings = assessment.map_or(&[][..], |assessment| &assessment.findings);
@@ -140,6 +152,10 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(again) = self.again {
             again.tell(headers);
+        }
+        // A name and texts of ours are always a field value; what an operator wrote may not be.
+        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

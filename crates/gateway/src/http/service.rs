@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::{
     body::{Body, Incoming},
     service::Service,
@@ -29,7 +29,7 @@ use crate::{
         routing::{host_of, meet, path_of},
     },
     judge::Standing,
-    plan::Action,
+    plan::{Action, IssuerKeys, Plan, TokenPlan},
     session::{InFlight, Session},
     view::{UpstreamView, View},
 };
@@ -77,6 +77,31 @@ enum Granted {
     Forward(usize, Vec<u8>),
 }
 
+/// Why a request is not granted at once.
+enum Unanswered {
+    /// It never is.
+    Refused(Problem),
+    /// Its token is signed with a key that its issuer may have published since.
+    Awaits(Arc<IssuerKeys>),
+}
+
+impl From<Problem> for Unanswered {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+/// How often a request was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    /// Behind a wait, which is the only one.
+    Last,
+}
+
+/// How long a request waits for the keys of an issuer. Who asks for them is one of a few, since they are fetched at a bounded rate.
+const KEYS_WAIT: Duration = Duration::from_secs(2);
+
 /// What is known of a request when it comes, for when it is answered.
 struct Taken {
     session: Rc<Session>,
@@ -95,18 +120,43 @@ fn no_longer_admitted() -> Problem {
 
 impl Session {
     fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Answering {
-        let mut in_flight = self.begin_request();
+        let in_flight = self.begin_request();
         self.look_for_status();
         self.note_presence();
-        let view = self.view();
         let record =
-            view.plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
+            self.view().plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
+        self.answer_taken(request, taken, in_flight, Turn::First)
+    }
+
+    fn answer_taken(
+        self: &Rc<Self>,
+        request: Request<Incoming>,
+        taken: Taken,
+        mut in_flight: InFlight,
+        turn: Turn,
+    ) -> Answering {
+        let view = self.view();
         let outcome = self.with_standing(|standing| match standing {
-            Standing::Admitted(_) if self.ending().is_some() => Err(no_longer_admitted()),
-            Standing::Admitted(permit) => self.route(&view, permit, &request, (&in_flight, taken.started)),
-            Standing::Refused { denial, assessment } => Err(Problem::refused(denial, assessment.as_deref())),
+            Standing::Admitted(_) if self.ending().is_some() => Err(no_longer_admitted().into()),
+            Standing::Admitted(permit) => {
+                self.route(&view, permit, &request, (&in_flight, taken.started, turn))
+            }
+            Standing::Refused { denial, assessment } => {
+                Err(Problem::refused(denial, assessment.as_deref()).into())
+            }
         });
+        let outcome = match outcome {
+            Err(Unanswered::Awaits(keys)) => {
+                let session = Rc::clone(self);
+                return Answering::Relayed(Box::pin(async move {
+                    keys.ask(KEYS_WAIT).await;
+                    session.answer_taken(request, taken, in_flight, Turn::Last).await
+                }));
+            }
+            Err(Unanswered::Refused(problem)) => Err(problem),
+            Ok(granted) => Ok(granted),
+        };
         let (parts, body) = request.into_parts();
         let stall_timeout = self.with_limits(|limits| limits.stall_timeout);
         let is_h2 = parts.version >= Version::HTTP_2;
@@ -153,8 +203,8 @@ impl Session {
         view: &View,
         permit: &Permit,
         request: &Request<Incoming>,
-        (in_flight, started): (&InFlight, Instant),
-    ) -> Result<Granted, Problem> {
+        (in_flight, started, turn): (&InFlight, Instant, Turn),
+    ) -> Result<Granted, Unanswered> {
         let serves = |host: &str| self.with_domain(|domain| domain.serves(host));
         let host = host_of(request.uri(), request.headers(), serves)?;
         // Heads of HTTP/1.1 were scanned.
@@ -163,13 +213,18 @@ impl Session {
         }
         let path = path_of(request.method(), request.uri())?;
         let body_bytes = request.body().size_hint().lower();
-        let claim = self.spend((request.method().as_str(), path.as_str(), body_bytes), started);
-        in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
+        if turn == Turn::First {
+            let claim = self.spend((request.method().as_str(), path.as_str(), body_bytes), started);
+            in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
+        }
         let (index, route) = meet(view.plan.policy.routes(), &host, &path)?;
         let grant = authorise(permit, route).map_err(|denial| {
             view.routes[index].denied.increment(1);
             Problem::denied(&denial)
         })?;
+        if let Some(asked) = &view.plan.tokens[index] {
+            self.check_token((&view.plan, asked), request.headers(), turn)?;
+        }
         view.routes[index].granted.increment(1);
         Ok(match &view.plan.actions[index] {
             Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
@@ -178,6 +233,22 @@ impl Session {
                 let head = forward::head(self, &grant, (&host, &path), request, hand_off);
                 Granted::Forward(*upstream, head)
             }
+        })
+    }
+
+    /// Whether the token of a request is what its route asks for.
+    fn check_token(
+        &self,
+        asked: (&Plan, &TokenPlan),
+        fields: &HeaderMap,
+        turn: Turn,
+    ) -> Result<(), Unanswered> {
+        let checked = self.with_presenter(|presenter| {
+            self.shard.tokens.check(asked, fields, presenter, self.shard.unix_now())
+        });
+        checked.map_err(|refusal| match refusal.keys {
+            Some(keys) if turn == Turn::First => Unanswered::Awaits(keys),
+            _ => Problem::token(&refusal.error).into(),
         })
     }
 
