@@ -75,7 +75,10 @@ const POINT_P521: usize = 133;
 
 impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo`. Whether the key is a good one is not looked at.
-    pub(crate) fn from_info(der: &[u8]) -> Result<Self, DerError> {
+    ///
+    /// # Errors
+    /// It is not one, or its key is not well-formed.
+    pub fn from_info(der: &[u8]) -> Result<Self, DerError> {
         let mut info = Reader::sequence(der)?;
         let mut algorithm = Reader::new(info.expect(SEQUENCE)?.content);
         let id = algorithm.expect(OBJECT_IDENTIFIER)?.content;

@@ -43,7 +43,9 @@ pub use general_name::{AuthorityInformation, MAX_GENERAL_NAMES, SubjectAltName};
 pub use identity::Identity;
 pub use key::{KeyAlgorithm, PublicKey};
 pub use key_usage::KeyUsage;
-pub use name::{MAX_NAME_BYTES, MAX_RDNS, distinguished_name, has_attribute};
+pub use name::{
+    Attribute, MAX_NAME_BYTES, MAX_RDNS, distinguished_name, has_attribute, relative_names, string_text,
+};
 pub use object_identifiers::{ExtendedKeyUsage, MAX_OBJECT_IDENTIFIERS, ObjectIdentifiers};
 pub use organization_identifier::{
     Authorisation, OrganizationIdentifier, OrganizationIdentifierError, Scheme, is_lei,

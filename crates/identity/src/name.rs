@@ -19,10 +19,12 @@ pub const MAX_NAME_BYTES: usize = 8192;
 
 /// One `AttributeTypeAndValue` of a name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attribute<'a> {
+#[non_exhaustive]
+pub struct Attribute<'a> {
     /// Content octets of the attribute type.
-    pub(crate) oid: &'a [u8],
-    value: Element<'a>,
+    pub oid: &'a [u8],
+    /// The value, whatever its type.
+    pub value: Element<'a>,
 }
 
 impl<'a> Attribute<'a> {
@@ -42,19 +44,24 @@ impl<'a> Attribute<'a> {
     }
 
     /// The value as text, if it is a character string that can be read without guessing.
-    ///
-    /// `TeletexString` is read as ISO 8859-1, as OpenSSL does: T.61 proper is not found in certificates.
-    pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
-        let content = self.value.content;
-        match self.value.tag {
-            UTF8_STRING => std::str::from_utf8(content).ok().map(Cow::Borrowed),
-            PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING | NUMERIC_STRING => {
-                content.is_ascii().then(|| std::str::from_utf8(content).ok()).flatten().map(Cow::Borrowed)
-            }
-            TELETEX_STRING => Some(content.iter().copied().map(char::from).collect()),
-            BMP_STRING => basic_multilingual(content).map(Cow::Owned),
-            _ => None,
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        string_text(&self.value)
+    }
+}
+
+/// An element as text, if it is a character string that can be read without guessing.
+///
+/// `TeletexString` is read as ISO 8859-1, as OpenSSL does: T.61 proper is not found in certificates.
+pub fn string_text<'a>(element: &Element<'a>) -> Option<Cow<'a, str>> {
+    let content = element.content;
+    match element.tag {
+        UTF8_STRING => std::str::from_utf8(content).ok().map(Cow::Borrowed),
+        PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING | NUMERIC_STRING => {
+            content.is_ascii().then(|| std::str::from_utf8(content).ok()).flatten().map(Cow::Borrowed)
         }
+        TELETEX_STRING => Some(content.iter().copied().map(char::from).collect()),
+        BMP_STRING => basic_multilingual(content).map(Cow::Owned),
+        _ => None,
     }
 }
 
@@ -129,6 +136,20 @@ pub fn has_attribute(content: &[u8], attribute_type: &[u8]) -> bool {
     let mut found = false;
     let read = Name::read(content, "name", |attribute| found |= attribute.oid == attribute_type);
     read.is_ok() && found
+}
+
+/// The relative distinguished names of a name in order of encoding, each with its attributes: what two names are compared by.
+/// `content` is as for [`distinguished_name`].
+///
+/// # Errors
+/// As [`distinguished_name`].
+pub fn relative_names(content: &[u8]) -> Result<Vec<Vec<Attribute<'_>>>, IdentityError> {
+    let name = Name::read(content, "name", |_| ())?;
+    let attributes = |rdn| {
+        let mut set = Reader::new(rdn);
+        std::iter::from_fn(|| Attribute::read(&mut set).ok()).collect()
+    };
+    Ok(name.rdns[..name.used].iter().copied().map(attributes).collect())
 }
 
 fn push_attribute(text: &mut String, attribute: &Attribute<'_>) {
@@ -275,6 +296,18 @@ mod tests {
             let error = distinguished_name(&bad).unwrap_err();
             assert!(matches!(error, IdentityError::Malformed { .. }), "{bad:02x?}: {error}");
         }
+    }
+
+    #[test]
+    fn attributes_are_told_by_relative_name() {
+        let two = set(&[attribute("2.5.4.11", &utf8("Sales")), attribute("2.5.4.3", &utf8("J. Smith"))]);
+        let content = [rdn("2.5.4.6", &printable("FI")), two].concat();
+        let names = relative_names(&content).unwrap();
+        let texts: Vec<Vec<_>> =
+            names.iter().map(|rdn| rdn.iter().filter_map(Attribute::text).collect()).collect();
+        assert_eq!(texts, [vec!["FI"], vec!["Sales", "J. Smith"]]);
+        assert_eq!(names[1][1].oid, oid::COMMON_NAME);
+        assert!(relative_names(&[0x30]).is_err());
     }
 
     #[test]
