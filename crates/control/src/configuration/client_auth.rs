@@ -249,34 +249,9 @@ impl<'r> AnchorShelf<'r> {
         if let Some(known) = self.sets.get(&paths) {
             return known.clone();
         }
-        let set = self.read(files, &paths).map(Arc::new);
+        let set = read_anchors(files, &self.folder, self.report).map(Arc::new);
         self.sets.insert(paths, set.clone());
         set
-    }
-
-    fn read(&self, files: &Located<Vec<Located<String>>>, paths: &[PathBuf]) -> Option<Anchors> {
-        if files.value.is_empty() {
-            self.report.mistake(&files.place, "must name at least one file of trust anchors");
-            return None;
-        }
-        let sets: Vec<Option<Anchors>> =
-            files.value.iter().zip(paths).map(|(file, path)| self.read_file(file, path)).collect();
-        let sets: Vec<Anchors> = sets.into_iter().collect::<Option<_>>()?;
-        sets.into_iter().reduce(|mut all, more| {
-            all.extend(more);
-            all
-        })
-    }
-
-    fn read_file(&self, file: &Located<String>, path: &std::path::Path) -> Option<Anchors> {
-        let bytes = read(path, CERTIFICATES_BYTES_MAX)
-            .map_err(|error| self.report.mistake(&file.place, format!("{} {error}", shown(&file.value))))
-            .ok()?;
-        Anchors::from_pem(&bytes)
-            .map_err(|error| {
-                self.report.mistake(&file.place, format!("{}: {}", shown(&file.value), describe(&error)));
-            })
-            .ok()
     }
 
     fn require(&mut self, key: &'static str, absent: bool, table: &Place) {
@@ -287,6 +262,35 @@ impl<'r> AnchorShelf<'r> {
             self.missing.push(place);
         }
     }
+}
+
+/// Reads the anchors of several files, at least one, as one set. `None` after a mistake.
+pub(crate) fn read_anchors(
+    files: &Located<Vec<Located<String>>>,
+    folder: &Folder,
+    report: &Report,
+) -> Option<Anchors> {
+    if files.value.is_empty() {
+        report.mistake(&files.place, "must name at least one file of trust anchors");
+        return None;
+    }
+    let sets: Vec<Option<Anchors>> = files.value.iter().map(|file| read_file(file, folder, report)).collect();
+    let sets: Vec<Anchors> = sets.into_iter().collect::<Option<_>>()?;
+    sets.into_iter().reduce(|mut all, more| {
+        all.extend(more);
+        all
+    })
+}
+
+fn read_file(file: &Located<String>, folder: &Folder, report: &Report) -> Option<Anchors> {
+    let bytes = read(&folder.join(&file.value), CERTIFICATES_BYTES_MAX)
+        .map_err(|error| report.mistake(&file.place, format!("{} {error}", shown(&file.value))))
+        .ok()?;
+    Anchors::from_pem(&bytes)
+        .map_err(|error| {
+            report.mistake(&file.place, format!("{}: {}", shown(&file.value), describe(&error)));
+        })
+        .ok()
 }
 
 /// What is wrong with a file of anchors, with its cause; without that of broken PEM, which repeats what stands there.
