@@ -3,6 +3,7 @@
 mod api;
 
 use std::{
+    future::pending,
     net::SocketAddr,
     pin::pin,
     sync::Arc,
@@ -16,14 +17,17 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use metrics::{Counter, counter};
 use portcullis_gateway::Heartbeats;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    select,
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
-use crate::{ControlError, recorder::Recorder};
+use crate::{AdminSettings, ControlError, admin_tls::VerifiedClient, error::chain, recorder::Recorder};
 pub(crate) use api::{Api, Backend};
 
 /// Connections at a time. Scrapers and probes need a handful; what comes beyond waits in the kernel's queue until one ends,
@@ -75,10 +79,22 @@ pub(crate) struct AdminListener {
 
 /// What the answers are made from.
 #[derive(Debug, Clone)]
-struct Sources {
-    recorder: Recorder,
-    phase: watch::Receiver<Phase>,
-    lists_missing: watch::Receiver<Option<String>>,
+pub(crate) struct Sources {
+    pub(crate) recorder: Recorder,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) lists_missing: watch::Receiver<Option<String>>,
+}
+
+/// The settings that are in force, and those that follow them.
+pub(crate) type Settings = watch::Receiver<Arc<AdminSettings>>;
+
+/// Who came, and the settings under which they were let in.
+#[derive(Debug, Clone)]
+struct Arrival {
+    peer: SocketAddr,
+    /// Where a certificate was demanded.
+    client: Option<VerifiedClient>,
+    settings: Arc<AdminSettings>,
 }
 
 impl AdminListener {
@@ -99,22 +115,16 @@ impl AdminListener {
     }
 
     /// Serves until the runtime ends.
-    pub(crate) async fn serve(
-        self,
-        recorder: Recorder,
-        phase: watch::Receiver<Phase>,
-        lists_missing: watch::Receiver<Option<String>>,
-        api: Api,
-    ) {
-        let router = router(Sources { recorder, phase, lists_missing }).merge(api.router());
+    pub(crate) async fn serve(self, sources: Sources, api: Api, settings: Settings) {
+        let router = router(sources).merge(api.router());
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         // The semaphore is never closed, so there is always a place to wait for.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match self.socket.accept().await {
                 Ok((stream, peer)) => {
-                    let router = router.clone().layer(Extension(peer));
+                    let (router, settings) = (router.clone(), settings.clone());
                     tokio::spawn(async move {
-                        serve_connection(stream, router).await;
+                        receive(stream, peer, router, settings).await;
                         drop(place);
                     });
                 }
@@ -164,17 +174,56 @@ async fn ready(State(sources): State<Sources>) -> (StatusCode, String) {
     }
 }
 
-/// How a connection ends is its client's affair: there is nobody to tell.
-async fn serve_connection(stream: TcpStream, router: Router) {
+/// Finishes the handshake, where there is one, and serves whoever came.
+async fn receive(stream: TcpStream, peer: SocketAddr, router: Router, mut in_force: Settings) {
+    let settings = Arc::clone(&in_force.borrow_and_update());
+    let Some(tls) = settings.tls.as_ref().map(|tls| Arc::clone(&tls.tls)) else {
+        let router = router.layer(Extension(Arrival { peer, client: None, settings }));
+        return serve_connection(stream, router, in_force).await;
+    };
+    match tls.accept(stream).await {
+        Ok((stream, client)) => {
+            let router = router.layer(Extension(Arrival { peer, client, settings }));
+            serve_connection(stream, router, in_force).await;
+        }
+        Err(error) => {
+            handshake_failures(error.reason()).increment(1);
+            tracing::debug!(%peer, error = chain(&error), "no handshake with the admin listener");
+        }
+    }
+}
+
+/// How a connection ends is its client's affair: there is nobody to tell. Where other settings come into force it ends after its
+/// answer, so that nobody is served for longer whom they would not let in.
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    mut in_force: Settings,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEAD_FIELDS_MAX);
     let mut connection =
         pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
-    if timeout(CONNECTION_AGE_MAX, connection.as_mut()).await.is_err() {
-        connection.as_mut().graceful_shutdown();
-        drop(timeout(LAST_ANSWER_TIMEOUT, connection).await);
+    select! {
+        _ = connection.as_mut() => return,
+        () = sleep(CONNECTION_AGE_MAX) => {}
+        () = are_followed(&mut in_force) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    drop(timeout(LAST_ANSWER_TIMEOUT, connection).await);
+}
+
+/// Other settings have come into force. Never, once none can.
+async fn are_followed(settings: &mut Settings) {
+    if settings.changed().await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// Counts handshakes that failed.
+pub(crate) fn handshake_failures(reason: &'static str) -> Counter {
+    counter!("portcullis_admin_handshake_failures_total", "reason" => reason)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod admin_tls;
 mod assertion;
 mod cache;
 mod certificate;
@@ -59,6 +60,12 @@ pub use self::{
     revocation::{CrlSource, RevocationSettings, StatusSource},
     trust::{ListSource, TrustSettings},
 };
+pub(crate) use self::{
+    admin_tls::{AdminTlsSettings, ClientFiles},
+    file::{FileError, read_chain, read_own_key},
+    fixed::Fixed,
+    register::TABLE_BYTES_MAX,
+};
 use self::{
     client_auth::{AnchorShelf, Sources},
     file::{CONFIGURATION_BYTES_MAX, Folder},
@@ -70,7 +77,6 @@ use self::{
     section::Section,
     upstream::UpstreamWritten,
 };
-pub(crate) use self::{fixed::Fixed, register::TABLE_BYTES_MAX};
 
 const KEYS: &[&str] = &[
     "runtime",
@@ -294,7 +300,8 @@ fn convert(
     let clients = Clients { resumption, cache, policies: policies?, assertions };
     let (issuers, key_sets) = issuers.load()?;
     let behind = (upstreams?, issuers);
-    let (plan, expiries) = assemble(previous, (listeners?, domains?), routes?, behind, clients, &log);
+    let (plan, mut expiries) = assemble(previous, (listeners?, domains?), routes?, behind, clients, &log);
+    expiries.extend(admin.iter().flat_map(|admin| &admin.tls).map(|tls| tls.expiry.clone()));
     Some(Configuration {
         runtime,
         plan,

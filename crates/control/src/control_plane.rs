@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    Configuration, ControlError, Mistakes,
-    admin_listener::{AdminListener, Api, Backend, Phase},
+    AdminSettings, Configuration, ControlError, Mistakes,
+    admin_listener::{AdminListener, Api, Backend, Phase, Sources},
     configuration::Fixed,
     error::chain,
     issuers::Issuers,
@@ -91,6 +91,8 @@ struct ControlPlane {
     keys: Option<Keys>,
     issuers: Issuers,
     ticket_keys: TicketKeys,
+    /// What the admin listener goes by, if there is one.
+    admin: Option<watch::Sender<Arc<AdminSettings>>>,
     gateway: Gateway,
     writers: [RecordWriter; 2],
     recorder: Recorder,
@@ -140,12 +142,14 @@ impl ControlPlane {
         }
         let (lists_missing, missing) = watch::channel(lists.missing());
         let (phase, phases) = watch::channel(Phase::Starting);
-        let mut api = None;
+        let (api, mut admin_settings) = (Api::default(), None);
         if let Some(settings) = admin {
             let listener = AdminListener::bind(settings.address).await?;
             tracing::info!(listener = "admin", address = %listener.address(), "listening");
-            let api = api.insert(Api::new(settings)).clone();
-            tokio::spawn(listener.serve(recorder.clone(), phases, missing, api));
+            let (sender, settings) = watch::channel(Arc::new(settings));
+            admin_settings = Some(sender);
+            let sources = Sources { recorder: recorder.clone(), phase: phases, lists_missing: missing };
+            tokio::spawn(listener.serve(sources, api.clone(), settings));
         }
         let (access, access_writer) =
             RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
@@ -173,11 +177,8 @@ impl ControlPlane {
         for (listener, address) in gateway.addresses() {
             tracing::info!(listener, %address, "listening");
         }
-        if let Some(api) = api {
-            let desk = keys.as_ref().map(|keys| keys.desk().clone());
-            let live = Arc::clone(gateway.live_connections());
-            api.open(Backend { desk, live, published });
-        }
+        let desk = keys.as_ref().map(|keys| keys.desk().clone());
+        api.open(Backend { desk, live: Arc::clone(gateway.live_connections()), published });
         let io = gateway.io_backend();
         recorder.io_backend(io);
         phase.send_replace(Phase::Serving(gateway.heartbeats().clone()));
@@ -200,6 +201,7 @@ impl ControlPlane {
             keys,
             issuers,
             ticket_keys,
+            admin: admin_settings,
             gateway,
             writers: [access_writer, audit_writer],
             recorder,
@@ -359,6 +361,9 @@ impl ControlPlane {
             keys.configure(settings);
         }
         self.issuers.configure(&mut configuration.plan.issuers, std::mem::take(&mut configuration.key_sets));
+        if let (Some(admin), Some(settings)) = (&self.admin, configuration.admin.take()) {
+            admin.send_replace(Arc::new(settings));
+        }
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
         configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());

@@ -5,6 +5,7 @@
 
 mod admin_client;
 mod admin_listener;
+mod admin_tls;
 mod admin_token;
 mod clock;
 mod configuration;

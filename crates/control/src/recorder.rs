@@ -313,6 +313,10 @@ fn describe_own() {
         Unit::Seconds,
         "How long ago the shard's loop last came round; beyond 5 the shard is stuck."
     );
+    describe_counter!(
+        "portcullis_admin_handshake_failures_total",
+        "TLS handshakes with the admin listener that failed, by reason."
+    );
     describe_counter!("portcullis_access_write_errors_total", "Writes to the access log that failed.");
     describe_counter!("portcullis_audit_write_errors_total", "Writes to the audit log that failed.");
 }

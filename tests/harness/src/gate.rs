@@ -179,10 +179,15 @@ impl Gate {
     /// Sends SIGHUP and waits until the gate has counted the reload, whatever came of it.
     pub fn reload(&self) {
         let before = self.metrics().sum("portcullis_config_reloads_total", &[]);
-        self.signal(Signal::HUP);
+        self.hang_up();
         eventually("the reload is counted", || {
             self.metrics().sum("portcullis_config_reloads_total", &[]) > before
         });
+    }
+
+    /// Sends SIGHUP, and waits for nothing.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Sends SIGTERM.

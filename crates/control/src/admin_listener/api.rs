@@ -21,16 +21,15 @@ use portcullis_gateway::{LiveConnections, Published};
 use portcullis_identity::Thumbprint;
 use serde_json::json;
 
-use crate::{AdminSettings, keys::KeyDesk};
+use crate::keys::KeyDesk;
 use problem::Problem;
 
 /// Describes the API, in `OpenAPI` 3.1.
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 /// What answers are made from. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Api {
-    settings: Arc<AdminSettings>,
     backend: Arc<OnceLock<Backend>>,
 }
 
@@ -45,10 +44,6 @@ pub(crate) struct Backend {
 }
 
 impl Api {
-    pub(crate) fn new(settings: AdminSettings) -> Self {
-        Self { settings: Arc::new(settings), backend: Arc::default() }
-    }
-
     /// The gate has started.
     pub(crate) fn open(&self, backend: Backend) {
         // It starts once.
@@ -71,7 +66,7 @@ impl Api {
             .route("/trust", get(status::trust))
             .fallback(unknown_path)
             .method_not_allowed_fallback(unknown_method);
-        let router = router.layer(middleware::from_fn_with_state(self.clone(), door::check));
+        let router = router.layer(middleware::from_fn(door::check));
         // Backends ask for the key set, who are no operators.
         let open = Router::new().route("/jwks.json", get(status::key_set)).with_state(self.clone());
         open.nest("/v1", router.with_state(self))

@@ -3,7 +3,6 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::AdminSettings;
 
 fn beating() -> Heartbeats {
     Heartbeats::new(2, Instant::now())
@@ -13,8 +12,10 @@ async fn start(phase: Phase) -> (SocketAddr, watch::Sender<Phase>) {
     let (sender, phases) = watch::channel(phase);
     let listener = AdminListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.address();
-    let api = Api::new(AdminSettings { address, token: None, token_file: None });
-    tokio::spawn(listener.serve(Recorder::detached(), phases, watch::channel(None).1, api));
+    let settings = AdminSettings { address, token: None, token_file: None, tls: None };
+    let lists_missing = watch::channel(None).1;
+    let sources = Sources { recorder: Recorder::detached(), phase: phases, lists_missing };
+    tokio::spawn(listener.serve(sources, Api::default(), watch::channel(Arc::new(settings)).1));
     (address, sender)
 }
 

@@ -12,8 +12,10 @@ use rustls_pki_types::{
     pem::{self, PemObject},
 };
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::mistake::{Located, Place, Report, shown};
+use crate::key_file::{self, KeyFileError};
 
 /// Largest configuration. Ten thousand routes fit; a larger one is a mistake in the path.
 pub(crate) const CONFIGURATION_BYTES_MAX: u64 = 4 << 20;
@@ -27,6 +29,9 @@ pub(crate) const KEY_BYTES_MAX: u64 = 64 << 10;
 pub(crate) enum FileError {
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// It is no file for its owner alone.
+    #[error(transparent)]
+    Own(#[from] KeyFileError),
     #[error("is not a regular file")]
     Special,
     #[error("is larger than {0} bytes")]
@@ -100,9 +105,24 @@ pub(crate) fn certificates(
 
 /// Reads the first private key of a file.
 pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
-    let bytes = read(path, KEY_BYTES_MAX)?;
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
-        pem::Error::NoItemsFound if contains(&bytes, b"ENCRYPTED") => FileError::EncryptedKey,
+    parse_key(&read(path, KEY_BYTES_MAX)?)
+}
+
+/// Reads the first private key of a file that nobody but its owner may read.
+pub(crate) fn read_own_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    // Whole from the start: a buffer that grows leaves its contents behind.
+    let room = usize::try_from(2 * KEY_BYTES_MAX).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    key_file::open(path)?.take(KEY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 {
+        ..=KEY_BYTES_MAX => parse_key(&bytes),
+        _ => Err(FileError::TooLarge(KEY_BYTES_MAX)),
+    }
+}
+
+fn parse_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, FileError> {
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| match error {
+        pem::Error::NoItemsFound if contains(bytes, b"ENCRYPTED") => FileError::EncryptedKey,
         pem::Error::NoItemsFound => FileError::NoKey,
         error => FileError::Pem(describe(&error)),
     })

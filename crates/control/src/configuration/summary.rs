@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use portcullis_gateway::plan::{Action, CertificatePlan, ListenerPlan, Resumption};
 use portcullis_policy::{Enrolment, Lists, Mode, Route, Rule, Severities};
 
-use super::{Configuration, TicketKeySource, host_name, quantity::show_duration};
+use super::{AdminSettings, Configuration, TicketKeySource, host_name, quantity::show_duration};
+use crate::admin_tls::Demand;
 
 impl fmt::Display for Configuration {
     /// Listeners with their names and rules, routes, admin listener: what an operator compares with what was meant.
@@ -28,10 +29,7 @@ impl fmt::Display for Configuration {
         }
         self.fmt_remembered(f)?;
         match &self.admin {
-            Some(admin) => {
-                let token = if admin.token.is_some() { ", keys by token" } else { "" };
-                writeln!(f, "admin listener: {}{token}", admin.address)
-            }
+            Some(admin) => fmt_admin(admin, f),
             None => writeln!(f, "no admin listener"),
         }
     }
@@ -105,6 +103,21 @@ impl Configuration {
         }
         Ok(())
     }
+}
+
+fn fmt_admin(admin: &AdminSettings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "admin listener: {}", admin.address)?;
+    if let Some(tls) = &admin.tls {
+        write!(f, ", over TLS")?;
+        if let Demand::Certificate(names) = tls.tls.demand() {
+            write!(f, ", client certificate required")?;
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            if !names.is_empty() {
+                write!(f, ", keys for {}", names.join(" or "))?;
+            }
+        }
+    }
+    writeln!(f, "{}", if admin.token.is_some() { ", keys by token" } else { "" })
 }
 
 fn fmt_route(route: &Route, upstream: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,42 +1,42 @@
 //! Who may ask.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::{
-    Extension,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{Extension, extract::Request, middleware::Next, response::Response};
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Api, problem::Problem};
+use super::{super::Arrival, problem::Problem};
 
 /// Who asks, for the records.
 #[derive(Debug, Clone)]
 pub(super) struct Operator(pub(super) String);
 
-/// Lets nobody pass who does not know the token, where there is one. Without one only this machine can come, and of it no web page that
-/// is open in a browser.
+/// Lets nobody pass whose certificate, where one was demanded, is not of those that may, nor anybody who does not know the token, where
+/// there is one. Without either only this machine can come. No web page that is open in a browser does, which would present its
+/// user's certificate for whoever wrote the page.
 pub(super) async fn check(
-    State(api): State<Api>,
-    Extension(peer): Extension<SocketAddr>,
+    Extension(Arrival { peer, client, settings }): Extension<Arrival>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let settings = &api.settings;
-    if !settings.serves_api() {
-        return Err(Problem::closed());
+    if let (Some(tls), Some(client)) = (&settings.tls, &client)
+        && !tls.tls.demand().allows(client)
+    {
+        return Err(Problem::unlisted(client));
     }
-    let operator = match &settings.token {
-        Some(token) => match bearer(request.headers()) {
-            Some(offered) if token.is(offered) => format!("token from {}", peer.ip()),
+    match (&settings.token, &client) {
+        (Some(token), _) => match bearer(request.headers()) {
+            Some(offered) if token.is(offered) => {}
             _ => return Err(Problem::unauthorised()),
         },
-        None => {
-            refuse_pages(request.headers())?;
-            peer.ip().to_string()
-        }
+        (None, Some(_)) => refuse_origin(request.headers())?,
+        (None, None) if settings.is_local() => refuse_pages(request.headers())?,
+        (None, None) => return Err(Problem::closed()),
+    }
+    let operator = match (&client, &settings.token) {
+        (Some(client), _) => format!("{client} from {}", peer.ip()),
+        (None, Some(_)) => format!("token from {}", peer.ip()),
+        (None, None) => peer.ip().to_string(),
     };
     request.extensions_mut().insert(Operator(operator));
     Ok(next.run(request).await)
@@ -44,12 +44,17 @@ pub(super) async fn check(
 
 /// A browser says whose page asks; and a name that somebody made lead to this machine is none of its own.
 fn refuse_pages(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(header::ORIGIN) {
-        return Err(Problem::foreign("this Origin"));
-    }
+    refuse_origin(headers)?;
     match headers.get(header::HOST).map(HeaderValue::to_str) {
         Some(Ok(host)) if is_this_machine(host) => Ok(()),
         _ => Err(Problem::foreign("this Host")),
+    }
+}
+
+fn refuse_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.contains_key(header::ORIGIN) {
+        true => Err(Problem::foreign("this Origin")),
+        false => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use portcullis_identity::Thumbprint;
 use serde_json::json;
 
-use crate::keys::KeyDeskError;
+use crate::{admin_tls::VerifiedClient, keys::KeyDeskError};
 
 /// A problem document. The code is stable.
 #[derive(Debug)]
@@ -23,8 +23,14 @@ impl Problem {
     }
 
     pub(super) fn closed() -> Self {
-        let detail = "others can reach this address, and nothing says who may: name a token_file in [admin]";
+        let detail = "others can reach this address, and nothing says who may: name a token_file in [admin], or client_anchors in [admin.tls]";
         Self::new(StatusCode::FORBIDDEN, "admin.closed", detail)
+    }
+
+    /// The certificate is genuine, and its holder none of those who may.
+    pub(super) fn unlisted(client: &VerifiedClient) -> Self {
+        let detail = format!("{client} is none of the clients of [admin.tls]");
+        Self::new(StatusCode::FORBIDDEN, "admin.unlisted", detail)
     }
 
     pub(super) fn unauthorised() -> Self {

@@ -228,11 +228,12 @@ fn documentation_names_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let text = fs::read_to_string(path).unwrap();
     use crate::configuration::{
-        admin, cache, certificate, client_auth, limits, listener, log, resumption, revocation, route,
-        runtime, trust, upstream,
+        admin, admin_tls, cache, certificate, client_auth, limits, listener, log, resumption, revocation,
+        route, runtime, trust, upstream,
     };
     let keys = [
         admin::KEYS,
+        admin_tls::KEYS,
         cache::KEYS,
         certificate::KEYS,
         client_auth::KEYS,
@@ -251,6 +252,7 @@ fn documentation_names_every_key() {
     for key in keys.concat() {
         let named = [
             format!("`{key}`"),
+            format!("[admin.{key}]"),
             format!("[listener.{key}]"),
             format!("[[listener.{key}]]"),
             format!("[[revocation.{key}]]"),
