@@ -53,7 +53,7 @@ pub use self::{
     issuer::KeySetSource,
     keys::KeySettings,
     listener::CertificateExpiry,
-    log::LogSettings,
+    log::{LogSettings, Rotation},
     mistake::{Mistake, Mistakes},
     register::{RegisterSettings, RegisterSource},
     resumption::TicketKeySource,

@@ -151,10 +151,16 @@ impl ControlPlane {
             let sources = Sources { recorder: recorder.clone(), phase: phases, lists_missing: missing };
             tokio::spawn(listener.serve(sources, api.clone(), settings));
         }
-        let (access, access_writer) =
-            RecordWriter::start(RecordKind::Access, log_settings.access_file.as_deref())?;
-        let (audit, audit_writer) =
-            RecordWriter::start(RecordKind::Audit, log_settings.audit_file.as_deref())?;
+        let (access, access_writer) = RecordWriter::start(
+            RecordKind::Access,
+            log_settings.access_file.as_deref(),
+            log_settings.access_rotation,
+        )?;
+        let (audit, audit_writer) = RecordWriter::start(
+            RecordKind::Audit,
+            log_settings.audit_file.as_deref(),
+            log_settings.audit_rotation,
+        )?;
         let (ledger, plan) = (LedgerKeeper::new(), Arc::new(ArcSwap::from_pointee(plan)));
         let ((status, seen), (key_sink, sighted)) = (sightings(), sightings());
         let live = Arc::new(LiveConnections::default());

@@ -32,8 +32,8 @@ pub use admin_client::{AdminClient, AdminClientError};
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
     AdminSettings, CertificateExpiry, Configuration, CrlSource, KeySetSource, KeySettings, ListSource,
-    LogSettings, Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, StatusSource,
-    TicketKeySource, TrustSettings,
+    LogSettings, Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, Rotation,
+    StatusSource, TicketKeySource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;

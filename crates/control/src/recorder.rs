@@ -50,6 +50,7 @@ impl Recorder {
         }
         for kind in [RecordKind::Access, RecordKind::Audit] {
             kind.write_errors().increment(0);
+            kind.rotate_errors().increment(0);
         }
         for result in ["success", "failure"] {
             refreshes(result).increment(0);
@@ -319,6 +320,8 @@ fn describe_own() {
     );
     describe_counter!("portcullis_access_write_errors_total", "Writes to the access log that failed.");
     describe_counter!("portcullis_audit_write_errors_total", "Writes to the audit log that failed.");
+    describe_counter!("portcullis_access_rotate_errors_total", "Rotations of the access log that failed.");
+    describe_counter!("portcullis_audit_rotate_errors_total", "Rotations of the audit log that failed.");
 }
 
 fn describe_revocation() {

@@ -3,6 +3,7 @@
 mod bench;
 mod client_auth;
 mod listener;
+mod log;
 mod reload;
 mod resumption;
 mod revocation;

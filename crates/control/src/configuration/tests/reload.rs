@@ -87,6 +87,13 @@ fn what_needs_a_restart_is_told() {
         "log.access_file",
         "was standard output",
     );
+    refused(
+        &bench,
+        "[runtime]",
+        "[log]\naudit_file = \"a\"\naudit_rotate_bytes = \"1m\"\n[runtime]",
+        "log.audit_rotate_bytes",
+        "was not there and is now 1m",
+    );
     refused(&bench, "\"tpp\"", "\"other\"", "listener[0].address", "was not there");
 }
 
