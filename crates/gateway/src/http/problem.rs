@@ -35,10 +35,15 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "is_zero")]
     findings_omitted: u16,
     #[serde(skip)]
-    again: Option<Box<Again>>,
+    advice: Option<Box<Advice>>,
+}
+
+/// What the client is told in fields.
+#[derive(Debug)]
+enum Advice {
+    Again(Again),
     /// What `WWW-Authenticate` says.
-    #[serde(skip)]
-    challenge: Option<Box<str>>,
+    Challenge(String),
 }
 
 /// When the same may be asked again, and by which limit.
@@ -62,8 +67,7 @@ impl Problem {
             certificate_roles: None,
             findings: Box::default(),
             findings_omitted: 0,
-            again: None,
-            challenge: None,
+            advice: None,
         }
     }
 
@@ -85,7 +89,8 @@ impl Problem {
             Overstep::Body { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::FORBIDDEN,
         };
-        Self { again: again.map(Box::new), ..Self::new(status, overstep.code(), overstep.to_string()) }
+        let advice = again.map(|again| Box::new(Advice::Again(again)));
+        Self { advice, ..Self::new(status, overstep.code(), overstep.to_string()) }
     }
 
     pub(crate) const fn status(&self) -> u16 {
@@ -113,8 +118,8 @@ impl Problem {
     /// The answer to a token that does not open a route (RFC 6750 3).
     pub(crate) fn token(error: &TokenError) -> Self {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-        let challenge = error.challenge().map(Into::into);
-        Self { challenge, ..Self::new(status, error.code(), error.to_string()) }
+        let advice = error.challenge().map(|challenge| Box::new(Advice::Challenge(challenge)));
+        Self { advice, ..Self::new(status, error.code(), error.to_string()) }
     }
 
     /// A 403 for a certificate that was refused, with what was found out about it.
@@ -150,14 +155,24 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(again) = self.again {
-            again.tell(headers);
-        }
-        // A name and texts of ours are always a field value; what an operator wrote may not be.
-        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        if let Some(advice) = self.advice {
+            advice.tell(headers);
         }
         response
+    }
+}
+
+impl Advice {
+    fn tell(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Again(again) => again.tell(headers),
+            Self::Challenge(challenge) => {
+                // Texts of ours, and scopes that were looked at when they were configured, are always a field value.
+                if let Ok(challenge) = HeaderValue::from_str(challenge) {
+                    headers.insert(header::WWW_AUTHENTICATE, challenge);
+                }
+            }
+        }
     }
 }
 

@@ -228,12 +228,18 @@ fn documentation_names_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let text = fs::read_to_string(path).unwrap();
     use crate::configuration::{
-        admin, admin_tls, cache, certificate, client_auth, limits, listener, log, resumption, revocation,
-        route, runtime, trust, upstream,
+        admin, admin_tls, assertion, cache, certificate, client_auth, issuer, keys as key_store, limits,
+        listener, log, metrics, policy, register, resumption, revocation, route, runtime, trust, upstream,
     };
     let keys = [
         admin::KEYS,
         admin_tls::KEYS,
+        assertion::KEYS,
+        issuer::KEYS,
+        key_store::KEYS,
+        metrics::KEYS,
+        policy::KEYS,
+        register::KEYS,
         cache::KEYS,
         certificate::KEYS,
         client_auth::KEYS,
