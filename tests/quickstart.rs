@@ -93,6 +93,9 @@ fn every_printed_line_comes_true() {
             }
         }
     }
+    let stolen = commands.iter().find(|(promise, _)| promise.contains("stolen")).expect("it was there");
+    let got = paste(place.path(), &stolen.1, "");
+    assert!(got.body.contains("token.binding"), "{got:?}");
     let noroles = commands.iter().find(|(promise, _)| promise.contains("noroles")).expect("it was there");
     let got = paste(place.path(), &noroles.1, "");
     assert!(got.body.contains("psd2.missing"), "{got:?}");

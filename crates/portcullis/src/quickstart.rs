@@ -2,7 +2,7 @@
 //! is admitted.
 //!
 //! The file names are part of the interface: `portcullis.toml`, `ca.pem` for `curl --cacert`, `tpp/NAME.pem` and
-//! `tpp/NAME.key`. The configuration is written last and taken away first, so that it stands only beside a complete set: a
+//! `tpp/NAME.key`, `tpp/aisp.token`. The configuration is written last and taken away first, so that it stands only beside a complete set: a
 //! run that was killed half-way leaves none, and the next one starts over.
 
 use std::fs;
@@ -14,6 +14,7 @@ use portcullis_test_pki::{Authority, Role, ServerCertificate, TppCertificate, Va
 
 mod bank;
 mod curl;
+mod issuer;
 
 pub(crate) use bank::start as start_bank;
 pub(crate) use curl::curl_lines;
@@ -76,7 +77,15 @@ pub(crate) fn prepare(directory: &Path, port: u16) -> anyhow::Result<Prepared> {
 /// Whether an earlier run came to its end and its certificates last the day.
 fn is_complete(directory: &Path) -> bool {
     let clients = VALID_CLIENTS.map(|name| format!("tpp/{name}"));
-    let others = ["tpp/expired.pem", "tpp/expired.key", "ca.pem", "qtsp.pem", CONFIGURATION];
+    let others = [
+        "tpp/expired.pem",
+        "tpp/expired.key",
+        "tpp/aisp.token",
+        "ca.pem",
+        "qtsp.pem",
+        issuer::KEY_SET,
+        CONFIGURATION,
+    ];
     let lasts = |name: &str| {
         let pem = fs::read(directory.join(format!("{name}.pem"))).unwrap_or_default();
         let validity = Validity::of_pem(&pem);
@@ -104,7 +113,9 @@ fn make_material(directory: &Path) -> anyhow::Result<()> {
     let pisp = of("Brueckner Zahlungsdienste AG", "PSDDE-BAFIN-118422").roles([Role::PspPi]);
     let all = of("Rheinufer Payments GmbH", "PSDDE-BAFIN-120077").roles(Role::ALL);
     let noroles = of("Hafenkontor Handels GmbH", "PSDDE-BAFIN-131950");
-    aisp.clone().issue(&qtsp)?.write(&tpp, "aisp")?;
+    let client = aisp.clone().issue(&qtsp)?;
+    client.write(&tpp, "aisp")?;
+    issuer::make(directory, &bank, ("aisp", &client))?;
     aisp.clone().issue(&qtsp)?.write(&tpp, "aisp-renewed")?;
     pisp.issue(&qtsp)?.write(&tpp, "pisp")?;
     all.issue(&qtsp)?.write(&tpp, "all")?;
@@ -182,6 +193,14 @@ path = "/v1/funds-confirmations"
 roles = ["PSP_IC"]
 upstream = "bank"
 
+# An access token is needed, too, which is bound to the certificate.
+[[route]]
+path = "/v1/consents"
+roles = ["PSP_AI"]
+token = "bound"
+scopes = ["consents"]
+upstream = "bank"
+
 # Every TPP that was admitted, whatever its roles.
 [[route]]
 path = "/"
@@ -196,11 +215,20 @@ store = "keys.redb"
 rate = "5/s"
 burst = 10
 
+# Who issued the token in tpp/aisp.token.
+[issuer.quickstart]
+issuer = "{issuer}"
+audiences = ["{audience}"]
+jwks_file = "{key_set}"
+
 # The quickstart's own bank: it answers with the fields that it was sent. Put your backend here.
 [upstream.bank]
 {servers}
 [admin]
-{admin}"#
+{admin}"#,
+        issuer = issuer::ISSUER,
+        audience = issuer::AUDIENCE,
+        key_set = issuer::KEY_SET,
     )
 }
 

@@ -58,6 +58,19 @@ pub(crate) fn curl_lines(prepared: &Prepared) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n# {who} {}: {outcome}\n{command}\n", case.path);
     }
+    let token = format!("$(cat {})", shell_word(&prepared.directory.join("tpp/aisp.token")));
+    let bearer = |client| {
+        let asked = command(prepared, &Case::answered(client, "/v1/consents", 200, ""));
+        asked.replacen("curl -sSi", &format!("curl -sSi -H \"Authorization: Bearer {token}\""), 1)
+    };
+    let without = command(prepared, &Case::answered("aisp", "/v1/consents", 401, ""));
+    for (promise, line) in [
+        ("aisp /v1/consents: 401: the route needs an access token", without),
+        ("aisp /v1/consents: 200: its token is bound to its certificate", bearer("aisp")),
+        ("all /v1/consents: 401: the same token, stolen: it is bound to another certificate", bearer("all")),
+    ] {
+        let _ = write!(text, "\n# {promise}\n{line}\n");
+    }
     let admin = format!("http://127.0.0.1:{}", prepared.admin_port);
     let key = format!("{admin}/v1/keys/psd2:{AISP}");
     let patch = "curl -sSi -X PATCH -H 'Content-Type: application/json'";
