@@ -114,7 +114,7 @@ fn an_upstream_is_told_the_key() {
     let upstream = Configuration::upstream(
         "bank",
         &[backend.address()],
-        "hand_off = [\"key\", \"x-forwarded-client-cert\"]",
+        "hand_off = [\"key\", \"codes\", \"x-forwarded-client-cert\"]",
     );
     let routes = "[[route]]\npath = \"/\"\nupstream = \"bank\"";
     let keys = format!("[keys]\nstore = \"keys.redb\"\n{upstream}");
@@ -132,6 +132,15 @@ fn an_upstream_is_told_the_key() {
         assert!(certificate.len() == 1 && certificate[0].contains(";Subject=\""), "{certificate:?}");
         told.len() == 1
     });
+    let codes = || backend.received().last().expect("a request").values("portcullis-tpp-codes").join("; ");
+    assert_eq!(codes(), "revocation.no-source, psd2.nca-mismatch", "it passes all the same");
+    let odd = TppCertificate::new("Lindenblatt").roles([Role::PspAi]).extended_key_usages([]);
+    let odd = site.issue(odd.organization_identifier("PSDES-BE-1"));
+    assert_eq!(
+        TlsClient::new(&site.bank).credential(&odd).get(gate.address("tpp"), "/").expect("one").status,
+        200
+    );
+    assert!(codes().contains("eku.missing"), "{}", codes());
     let listed: Value = serde_json::from_slice(&gate.ask("GET /v1/keys", "", "").body).expect("JSON");
     assert_eq!(listed["keys"][0]["id"], told[0].as_str());
 }

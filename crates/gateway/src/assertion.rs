@@ -13,6 +13,8 @@ use portcullis_policy::{Assessment, KeyCheck, Permit};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::judge::distinct;
+
 /// The `typ` of assertions, by which no other token of the same key can be taken for one (RFC 8725 3.11).
 const TYPE: &str = "portcullis-assertion+jwt";
 
@@ -113,6 +115,9 @@ struct Claims<'a> {
     nca: Option<Nca<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     qtsp: Option<Qtsp<'a>>,
+    /// What of the certificate is not as it should be, though it passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<&'static str>,
 }
 
 /// The competent authority.
@@ -193,6 +198,7 @@ fn claims(to: &Addressed, assessment: &Assessment, (iat, exp): (i64, i64), permi
         roles: psd2.map(|_| roles.split_whitespace().collect()),
         nca: psd2.map(|psd2| Nca { id: &psd2.nca_id, name: &psd2.nca_name }),
         qtsp: listing.map(|it| Qtsp { name: &it.provider, territory: &it.territory }),
+        codes: distinct(assessment.codes()),
     };
     // Texts and numbers can always be written.
     serde_json::to_vec(&claims).unwrap_or_default()

@@ -415,7 +415,7 @@ fn alert_for_rule(rule: Rule) -> CertificateError {
 }
 
 /// Each code once, in the order of the first: an odd certificate breaks one rule in dozens of places.
-fn distinct(codes: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+pub(crate) fn distinct(codes: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let mut distinct = Vec::new();
     for code in codes {
         if !distinct.contains(&code) {

@@ -362,6 +362,8 @@ pub enum HandOffField {
     Key,
     /// `Portcullis-TPP-QTSP`: who issued the certificate, by the trusted list that says so.
     Qtsp,
+    /// `Portcullis-TPP-Codes`: what of the certificate is not as it should be, though it passes.
+    Codes,
     /// `Portcullis-Assertion`: the same under the gate's signature.
     Assertion,
     /// `X-Forwarded-Client-Cert`, as Envoy writes it.

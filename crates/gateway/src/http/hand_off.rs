@@ -11,6 +11,7 @@ use portcullis_upstream::TrailerRule;
 
 use crate::{
     assertion::{Addressed, Assertions},
+    judge::distinct,
     plan::{FieldPattern, HandOffField, HandOffFields, UpstreamPlan, plain_name},
 };
 
@@ -93,7 +94,8 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
             push_forwarded_client_cert(identity, &chain.leaf, &mut lines);
         }
     }
-    if let Some(Assessment { identity, path, key, .. }) = permit.assessment() {
+    if let Some(assessment) = permit.assessment() {
+        let Assessment { identity, path, key, .. } = assessment;
         let (subject, psd2) = (&identity.subject, identity.psd2.as_ref());
         let mut line = |field, name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|_| fields.contains(field)) {
@@ -118,6 +120,8 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
         let listing = path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
         let qtsp = listing.map(|it| format!("{};territory={}", quoted(&it.provider), item(&it.territory)));
         line(HandOffField::Qtsp, "qtsp", qtsp);
+        let codes = distinct(assessment.codes());
+        line(HandOffField::Codes, "codes", (!codes.is_empty()).then(|| codes.join(", ")));
     }
     lines.into_bytes()
 }
