@@ -23,6 +23,10 @@ const CERTIFICATES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("
 /// Says who comes and goes: nobody else's business.
 const FILE_MODE: u32 = 0o600;
 
+/// What of the file is kept in memory. Shards read keys from the ledger; the store is read for one key now and then, and the usual gigabyte
+/// would outweigh all that is known of a million.
+const CACHE_BYTES: usize = 32 << 20;
+
 /// Records in a redb database. What is written is on the disk when it returns.
 #[derive(Debug)]
 pub(super) struct RedbStore {
@@ -113,7 +117,8 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
     // Where it was there before, it may have been made by somebody less careful.
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-    let database = redb::Builder::new().create_with_backend(FileBackend::new(file)?)?;
+    let mut builder = redb::Builder::new();
+    let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(FileBackend::new(file)?)?;
     let is_new = {
         let transaction = database.begin_read()?;
         transaction.open_table(KEYS).is_err()
