@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use portcullis_test_harness::{Answering, Configuration, HttpsServer, Scratch, Site, skipped};
 use portcullis_test_pki::trusted_list::{ListSigner, State, TrustedList};
-use portcullis_test_pki::{Role, ServerCertificate};
+use portcullis_test_pki::{QcStatements, Role, ServerCertificate, TppCertificate, oid, qc_statements};
 use serde_json::{Value, json};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -162,6 +162,30 @@ fn a_certificate_is_judged_under_a_folder_of_lists() {
         (output.status.code(), &json_of(&output)["path"]["code"]),
         (Some(1), &json!("trust.withdrawn"))
     );
+}
+
+/// As `inspect --as qsealc` has it: a service that issues for web sites is not believed of seals, and the other way round.
+#[test]
+fn a_seal_is_judged_by_services_for_seals() {
+    let (site, tree) = (Site::new(), Tree::new());
+    let statements = QcStatements::qwac().set(oid::QC_TYPE, Some(&qc_statements::qc_type(&[oid::QCT_ESEAL])));
+    let seal = TppCertificate::new("Lindenblatt Kontodienst GmbH").roles([Role::PspAi]);
+    let seal = site.issue(seal.qc_statements(statements));
+    let chain = site.write("seal.pem", &seal.chain_pem());
+    let chain = chain.to_str().expect("a path of text");
+    let inspect = |information| {
+        let state =
+            State { information: vec![information], ..State::for_web("granted", "2018-01-01T00:00:00Z") };
+        let list = TrustedList::new("ES", 146).service(site.qtsp.issuing_der(), [state]);
+        tree.write("lists/es.xml", list.sign(&tree.spain).expect("signed").as_bytes());
+        let (lists, signers) = (tree.text("lists"), tree.text("signers"));
+        let arguments = ["inspect", chain, "--as", "qsealc", "--trust", &lists, "--trust-signers", &signers];
+        portcullis(&[&arguments[..], &["--format", "json"]].concat())
+    };
+    let output = inspect("ForeSeals");
+    assert_eq!(output.status.code(), Some(0), "{}", json_of(&output));
+    let output = inspect("ForWebSiteAuthentication");
+    assert_eq!((output.status.code(), &json_of(&output)["path"]["code"]), (Some(1), &json!("trust.usage")));
 }
 
 #[test]

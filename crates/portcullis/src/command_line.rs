@@ -9,6 +9,7 @@ use crate::keys::Keys;
 use crate::replay::Replay;
 use crate::ticket_keys::TicketKeys;
 use crate::trust::Trust;
+use crate::verify_request::VerifyRequest;
 
 /// The mutual-TLS gate for open banking.
 #[derive(Debug, Parser)]
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     },
     /// Tell what a certificate says, which rules it breaks, and whether the gate would admit it
     Inspect(Inspect),
+    /// Tell step by step whether a request that was dumped is sealed, and by whom
+    VerifyRequest(VerifyRequest),
     /// Verify the trusted lists that say whom to believe
     #[command(subcommand)]
     Trust(Trust),

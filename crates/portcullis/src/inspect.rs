@@ -2,6 +2,7 @@
 
 mod evidence;
 mod input;
+mod sources;
 mod text;
 
 use std::fmt::Write as _;
@@ -11,18 +12,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use portcullis_identity::Identity;
-use portcullis_policy::{Assessment, Denial, Evidence, Profile, Purpose, Rules, Verdict, decide};
-use portcullis_trust::{Anchors, EkuRule, PathError, TrustedPath};
-use rustls_pki_types::UnixTime;
+use portcullis_policy::{Assessment, Profile, Purpose, Rules};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::trust::read_store;
-use evidence::StatusFiles;
-use input::Presented;
-pub(crate) use input::certificates;
-pub(crate) use text::Safe;
+pub(crate) use input::{Presented, certificates, read};
+pub(crate) use sources::{Sources, assessment};
+pub(crate) use text::{INDENT, LABEL, Report, Safe, rfc3339};
 
 /// What to inspect, and by which rules.
 #[derive(Debug, Args)]
@@ -37,21 +33,8 @@ pub(crate) struct Inspect {
     /// The time for which it is judged, as in 2026-11-24T08:00:00Z [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<OffsetDateTime>,
-    /// Trust anchors, PEM; without any the path is not judged
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    anchors: Vec<PathBuf>,
-    /// A folder of trusted lists: the list of lists, its pivots and national lists, whose services are believed
-    #[arg(long, value_name = "DIR")]
-    trust: Option<PathBuf>,
-    /// A folder of the certificates of those who may sign the list of lists, PEM or DER [default: those of the Official
-    /// Journal C/2026/1944]
-    #[arg(long, value_name = "DIR", requires = "trust")]
-    trust_signers: Option<PathBuf>,
-    /// Intermediate certificates, PEM or DER
-    #[arg(long, value_name = "FILE")]
-    chain: Option<PathBuf>,
     #[command(flatten)]
-    status: StatusFiles,
+    sources: Sources,
     /// What the certificate is used for: a connection, or the seal of a message
     #[arg(long = "as", value_enum, default_value_t = PurposeName::Qwac)]
     purpose: PurposeName,
@@ -102,39 +85,11 @@ impl Inspect {
     /// A file cannot be read, or holds no certificate.
     pub(crate) fn run(&self) -> anyhow::Result<Inspected> {
         let file = self.file()?;
-        let presented = Presented::read(file, self.chain.as_deref())?;
+        let presented = Presented::read(file)?;
         let at = self.at.unwrap_or_else(|| SystemTime::now().into());
-        let identity = Identity::from_der(&presented.leaf);
-        let anchors = self.anchors()?;
-        let path = anchors.map(|anchors| self.verify_path(&presented, &anchors, at));
-        let now = at.unix_timestamp();
-        let evidence = match &identity {
-            Ok(identity) => {
-                let trusted = path.as_ref().and_then(|path| path.as_ref().ok());
-                let revocation = self.status.revocation(identity, (&presented, trusted), now)?;
-                let registration = self.status.registration(identity, now)?;
-                Evidence { path, revocation, registration, ..Evidence::none(now) }
-            }
-            Err(_) => Evidence { path, ..Evidence::none(now) },
-        };
-        let assessment = match decide(&self.rules(), identity, evidence) {
-            Verdict::Admitted(permit) => permit.assessment().cloned(),
-            Verdict::Refused { assessment: Some(assessment), .. } => Some(*assessment),
-            Verdict::Refused { denial, assessment: None } => return Err(unreadable(file, &denial)),
-        };
-        let assessment = assessment.context("a certificate that was judged has an assessment")?;
+        let verdict = self.sources.judge(presented, &self.rules(), at)?;
+        let assessment = assessment(verdict).with_context(|| file.display().to_string())?;
         Ok(Inspected { is_admitted: assessment.is_admitted(), report: self.report(&assessment, at)? })
-    }
-
-    /// Those whom to believe; `None` if nobody was named.
-    fn anchors(&self) -> anyhow::Result<Option<Anchors>> {
-        let mut anchors = match &self.trust {
-            Some(folder) => Anchors::clone(&read_store(folder, self.trust_signers.as_deref())?.anchors),
-            None if self.anchors.is_empty() => return Ok(None),
-            None => Anchors::default(),
-        };
-        anchors.extend(read_anchors(&self.anchors)?);
-        Ok(Some(anchors))
     }
 
     /// The file, or standard input. Nobody types a certificate: who names no file at a terminal has forgotten it, or has
@@ -160,47 +115,17 @@ impl Inspect {
         Rules { purpose, ..Rules::of(profile) }
     }
 
-    fn verify_path(
-        &self,
-        presented: &Presented,
-        anchors: &Anchors,
-        at: OffsetDateTime,
-    ) -> Result<TrustedPath, PathError> {
-        let usage = match self.purpose {
-            PurposeName::Qwac => EkuRule::ClientAuth,
-            PurposeName::Qsealc => EkuRule::Any,
-        };
-        let seconds = u64::try_from(at.unix_timestamp()).unwrap_or(0);
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        anchors.verify_path(&presented.leaf, &presented.chain, usage, now)
-    }
-
     fn report(&self, assessment: &Assessment, at: OffsetDateTime) -> anyhow::Result<String> {
         match self.format {
             Format::Json => Ok(serde_json::to_string_pretty(assessment)?),
             Format::Text => {
                 let mut report = String::new();
                 let profile = self.rules().profile.as_str();
-                write!(report, "{}", text::Report { assessment, profile, at })?;
+                write!(report, "{}", Report { assessment, profile, at })?;
                 Ok(report)
             }
         }
     }
-}
-
-fn read_anchors(files: &[PathBuf]) -> anyhow::Result<Anchors> {
-    let mut anchors = Anchors::default();
-    for file in files {
-        let bytes = input::read(file, input::FILE_BYTES_MAX)?;
-        anchors.extend(
-            Anchors::from_pem(&bytes).with_context(|| format!("{}: no trust anchors", file.display()))?,
-        );
-    }
-    Ok(anchors)
-}
-
-fn unreadable(file: &Path, denial: &Denial) -> anyhow::Error {
-    anyhow::anyhow!("{}: {}: {denial}", file.display(), denial.code())
 }
 
 /// Reads a time of the command line.

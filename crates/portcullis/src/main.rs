@@ -9,6 +9,7 @@ mod quickstart;
 mod replay;
 mod ticket_keys;
 mod trust;
+mod verify_request;
 
 use std::{
     fmt::Display,
@@ -24,10 +25,11 @@ use inspect::Inspect;
 use portcullis_control::{Configuration, ControlError};
 use replay::Replay;
 use trust::Trust;
+use verify_request::VerifyRequest;
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
 const EXIT_MISTAKES: u8 = 2;
-/// Anything else went wrong, or `inspect` would refuse the certificate.
+/// Anything else went wrong, `inspect` would refuse the certificate, or `verify-request` the request.
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Run { config, test: false } => run(&config, || ()),
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
         Command::Inspect(inspect) => return self::inspect(&inspect),
+        Command::VerifyRequest(request) => return verify_request(&request),
         Command::Trust(trust) => return self::trust(&trust),
         Command::Replay(replay) => return self::replay(&replay),
         Command::Keys(keys) => keys.run().map(|report| tell(io::stdout(), report)),
@@ -67,6 +70,20 @@ fn inspect(inspect: &Inspect) -> ExitCode {
         Ok(inspected) => {
             tell(io::stdout(), inspected.report);
             if inspected.is_admitted { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+        }
+        Err(error) => {
+            tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_MISTAKES.into()
+        }
+    }
+}
+
+/// Status 0 if the request is sealed, 1 if it is not, 2 if there is none to be judged.
+fn verify_request(request: &VerifyRequest) -> ExitCode {
+    match request.run() {
+        Ok(verified) => {
+            tell(io::stdout(), verified.report);
+            if verified.is_verified { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
         }
         Err(error) => {
             tell(io::stderr(), format_args!("portcullis: {error:#}"));

@@ -12,21 +12,17 @@ use rustls_pki_types::pem::PemObject as _;
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// A certificate and what came with it.
-pub(super) struct Presented {
-    pub(super) leaf: CertificateDer<'static>,
+pub(crate) struct Presented {
+    pub(crate) leaf: CertificateDer<'static>,
     /// Intermediates, in the order of the files.
-    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
 }
 
 impl Presented {
-    pub(super) fn read(file: &Path, chain: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let mut certificates = certificates(file)?.into_iter();
         let leaf = certificates.next().with_context(|| format!("{}: no certificate", file.display()))?;
-        let mut presented = Self { leaf, chain: certificates.collect() };
-        if let Some(chain) = chain {
-            presented.chain.extend(self::certificates(chain)?);
-        }
-        Ok(presented)
+        Ok(Self { leaf, chain: certificates.collect() })
     }
 }
 
@@ -50,7 +46,7 @@ const PEM_MARK: &[u8] = b"-----BEGIN ";
 pub(super) const STANDARD_INPUT: &str = "-";
 
 /// Reads a file, or standard input for `-`, up to `bytes_max`.
-pub(super) fn read(file: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = match file.to_str() {
         Some(STANDARD_INPUT) => io::stdin().lock().take(bytes_max + 1).read_to_end(&mut bytes),

@@ -14,15 +14,15 @@ use time::format_description::well_known::Rfc3339;
 /// Columns of the text; findings are wrapped at it.
 const WIDTH: usize = 100;
 /// Columns of what stands before a finding's sentences, and before a value.
-const INDENT: usize = 6;
-const LABEL: usize = 15;
+pub(crate) const INDENT: usize = 6;
+pub(crate) const LABEL: usize = 15;
 const DAY_S: i64 = 86_400;
 
 /// The whole text.
-pub(super) struct Report<'a> {
-    pub(super) assessment: &'a Assessment,
-    pub(super) profile: &'a str,
-    pub(super) at: OffsetDateTime,
+pub(crate) struct Report<'a> {
+    pub(crate) assessment: &'a Assessment,
+    pub(crate) profile: &'a str,
+    pub(crate) at: OffsetDateTime,
 }
 
 impl Display for Report<'_> {
@@ -282,7 +282,7 @@ fn list(entries: impl Iterator<Item = String>) -> String {
     if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }
 }
 
-fn rfc3339(unix_seconds: i64) -> String {
+pub(crate) fn rfc3339(unix_seconds: i64) -> String {
     let time =
         OffsetDateTime::from_unix_timestamp(unix_seconds).ok().and_then(|time| time.format(&Rfc3339).ok());
     time.unwrap_or_else(|| format!("{unix_seconds} s of Unix time"))
