@@ -130,6 +130,27 @@ impl TokenError {
             Self::Scope { needed } => format!(", scope=\"{needed}\""),
             _ => String::new(),
         };
-        Some(format!("Bearer realm=\"portcullis\", error=\"{error}\", error_description=\"{self}\"{scope}"))
+        // An operator may call a claim anything; a description has no quote, no backslash and nothing beyond ASCII.
+        let is_plain = |sign: char| matches!(sign, ' '..='~') && !matches!(sign, '"' | '\\');
+        let described = self.to_string().replace(|sign| !is_plain(sign), "?");
+        Some(format!(
+            "Bearer realm=\"portcullis\", error=\"{error}\", error_description=\"{described}\"{scope}"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_stays_one_challenge_whatever_a_claim_is_called() {
+        for claim in ["a\", scope=\"all", "a\\", "\r\nx: y", "\u{e4}"] {
+            let challenge = TokenError::Claim { claim: claim.to_owned() }.challenge().unwrap();
+            // RFC 6750 3: what may stand in a description.
+            let is_plain = |byte: u8| matches!(byte, 0x20..=0x7e);
+            assert!(challenge.bytes().all(is_plain) && !challenge.contains('\\'), "{challenge}");
+            assert_eq!(challenge.matches('"').count(), 6, "{challenge}");
+        }
     }
 }
