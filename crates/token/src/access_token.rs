@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::{Algorithm, KeySet, TokenError, UnverifiedToken};
 
+/// Keys of one id, or without one, that a signature is tried with: an issuer has that many of an algorithm only while it changes them.
+const KEYS_TRIED_MAX: usize = 4;
+
 /// What is taken from an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerRules {
@@ -108,19 +111,16 @@ fn check_signature(
     if keys.is_empty() {
         return Err(TokenError::Unavailable);
     }
-    let mut outcome = Err(TokenError::KeyUnknown);
-    for key in keys.candidates(token.header_text("kid")) {
-        if !key.serves(algorithm) {
-            if outcome == Err(TokenError::KeyUnknown) {
-                outcome = Err(TokenError::KeyType);
-            }
-        } else if key.verifies(token.signed, token.signature, algorithm) {
-            return Ok(());
-        } else {
-            outcome = Err(TokenError::Signature);
-        }
+    let candidates = || keys.candidates(token.header_text("kid"));
+    if candidates().next().is_none() {
+        return Err(TokenError::KeyUnknown);
     }
-    outcome
+    let mut serving = candidates().filter(|key| key.serves(algorithm)).take(KEYS_TRIED_MAX).peekable();
+    if serving.peek().is_none() {
+        return Err(TokenError::KeyType);
+    }
+    let is_signed = serving.any(|key| key.verifies(token.signed, token.signature, algorithm));
+    if is_signed { Ok(()) } else { Err(TokenError::Signature) }
 }
 
 /// A time in Unix seconds, which may have a fraction (RFC 7519 2).

@@ -233,3 +233,19 @@ fn each_wrong_claim_has_its_code() {
     let listed = with(with(claims(), "scope", json!(null)), "scope", json!(["a", "b c"]));
     assert_eq!(issuer.verify(&issuer.ec(&listed)).unwrap().scopes, ["a", "b", "c"]);
 }
+
+#[test]
+fn a_key_without_an_id_is_found_however_many_there_are_for_other_algorithms() {
+    let issuer = Issuer::new();
+    let mut keys: Vec<Value> = issuer.set["keys"].as_array().unwrap().clone();
+    for key in &mut keys {
+        key.as_object_mut().unwrap().remove("kid");
+    }
+    let (rsa, ec) = (keys[0].clone(), keys[1].clone());
+    let set = json!({ "keys": [rsa, rsa, rsa, rsa, rsa, ec] });
+    let set = KeySet::from_json(set.to_string().as_bytes()).unwrap();
+    let mut header = header();
+    header.as_object_mut().unwrap().remove("kid");
+    let token = issuer.sign(&issuer.ec, &header, &claims());
+    assert_eq!(code(verify(&token, &rules(), &set, NOW)), "good");
+}

@@ -11,8 +11,6 @@ use crate::algorithm::{Algorithm, KeyKind};
 const BYTES_MAX: usize = 1 << 20;
 /// Keys of a set. Issuers have two or three for each algorithm.
 const KEYS_MAX: usize = 100;
-/// Keys of one id that are tried: an issuer may have one for each algorithm, and none has more.
-const KEYS_OF_AN_ID_MAX: usize = 4;
 /// Bits of an RSA modulus.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -133,7 +131,7 @@ impl KeySet {
             (Some(id), known) => known == Some(id),
             (None, known) => known.is_none() || is_only,
         };
-        self.keys.iter().filter(fits).take(KEYS_OF_AN_ID_MAX).map(Candidate)
+        self.keys.iter().filter(fits).map(Candidate)
     }
 }
 
