@@ -74,6 +74,13 @@ impl AccessToken {
         Self::from_claims(token.claims, rules, now)
     }
 
+    /// What it takes in memory, in bytes, as far as what it says decides that. Small objects take many times their text, and clients may
+    /// have their issuer repeat some (RFC 9396).
+    pub fn bytes(&self) -> usize {
+        let scopes = self.scopes.iter().map(|scope| STRING_BYTES + scope.len());
+        size_of::<Self>() + scopes.sum::<usize>() + members_bytes(&self.claims)
+    }
+
     fn from_claims(claims: Map<String, Value>, rules: &IssuerRules, now: i64) -> Result<Self, TokenError> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let expires = time(&claims, "exp")?.ok_or(TokenError::Malformed("no exp"))?;
@@ -121,6 +128,31 @@ fn check_signature(
     }
     let is_signed = serving.any(|key| key.verifies(token.signed, token.signature, algorithm));
     if is_signed { Ok(()) } else { Err(TokenError::Signature) }
+}
+
+/// A text on the heap: where it is, and the least that an allocator gives.
+const STRING_BYTES: usize = size_of::<String>() + 16;
+
+fn members_bytes(members: &Map<String, Value>) -> usize {
+    /// A tree is made of nodes with room for eleven members each, which may be half empty.
+    const NODE_MEMBERS: usize = 11;
+    const NODE_BYTES: usize = NODE_MEMBERS * (size_of::<String>() + size_of::<Value>());
+    let nodes = members.len().div_ceil(NODE_MEMBERS / 2);
+    let content = members.iter().map(|(name, value)| name.len() + value_bytes(value));
+    nodes * NODE_BYTES + content.sum::<usize>()
+}
+
+/// What a value takes beside its own place. As deep as it was read, which has a bound.
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => STRING_BYTES + text.len(),
+        // A list grows by doubling, and may be half empty.
+        Value::Array(items) => {
+            items.iter().map(|item| 2 * size_of::<Value>() + value_bytes(item)).sum::<usize>()
+        }
+        Value::Object(members) => members_bytes(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// A time in Unix seconds, which may have a fraction (RFC 7519 2).

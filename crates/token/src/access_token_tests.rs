@@ -249,3 +249,15 @@ fn a_key_without_an_id_is_found_however_many_there_are_for_other_algorithms() {
     let token = issuer.sign(&issuer.ec, &header, &claims());
     assert_eq!(code(verify(&token, &rules(), &set, NOW)), "good");
 }
+
+#[test]
+fn what_a_token_takes_is_counted_by_what_is_in_it() {
+    let issuer = Issuer::new();
+    let bytes = |claims: &Value| issuer.verify(&issuer.ec(claims)).unwrap().bytes();
+    let plain = bytes(&claims());
+    assert!(plain < 4096, "{plain}");
+    // What a client may have its issuer repeat (RFC 9396), of small objects: each takes many times its text.
+    let details = vec![json!({ "a": 0 }); 900];
+    let odd = bytes(&with(claims(), "authorization_details", json!(details)));
+    assert!(odd > 900 * 500, "{odd}");
+}

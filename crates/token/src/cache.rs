@@ -8,8 +8,10 @@ use quick_cache::{
     unsync::{Cache, DefaultLifecycle},
 };
 
-/// What an entry takes beside its token, in bytes: what the token says once more, as a tree.
-const ENTRY_BYTES: usize = 2048;
+/// What an entry takes beside its token and its value, in bytes.
+const ENTRY_BYTES: usize = 256;
+/// What an entry is expected to take with both: that of a token with a dozen of claims. Room for as many as fit is kept from the start.
+const ENTRY_BYTES_USUAL: usize = 4096;
 
 /// What is known of tokens, by their text. Only what was verified is put there, so that nobody fills it who cannot sign.
 ///
@@ -18,6 +20,7 @@ pub struct TokenCache<V>(Cache<Box<str>, Entry<V>, Bytes, RandomState>);
 
 struct Entry<V> {
     value: V,
+    bytes: usize,
     until: i64,
 }
 
@@ -25,16 +28,15 @@ struct Entry<V> {
 struct Bytes;
 
 impl<V> Weighter<Box<str>, Entry<V>> for Bytes {
-    fn weight(&self, token: &Box<str>, _: &Entry<V>) -> u64 {
-        // The text, and the claims in it, which are at most as long again.
-        (ENTRY_BYTES + 2 * token.len()) as u64
+    fn weight(&self, token: &Box<str>, entry: &Entry<V>) -> u64 {
+        (ENTRY_BYTES + token.len()).saturating_add(entry.bytes) as u64
     }
 }
 
 impl<V> TokenCache<V> {
     /// Room for so many bytes.
     pub fn new(bytes_max: usize) -> Self {
-        let (items, lifecycle) = (bytes_max / (2 * ENTRY_BYTES), DefaultLifecycle::default());
+        let (items, lifecycle) = (bytes_max / ENTRY_BYTES_USUAL, DefaultLifecycle::default());
         Self(Cache::with(items, bytes_max as u64, Bytes, RandomState::new(), lifecycle))
     }
 
@@ -43,9 +45,9 @@ impl<V> TokenCache<V> {
         self.0.get(token).filter(|entry| now <= entry.until).map(|entry| &entry.value)
     }
 
-    /// Remembers a token until a second.
-    pub fn insert(&mut self, token: &str, value: V, until: i64) {
-        self.0.insert(token.into(), Entry { value, until });
+    /// Remembers a token until a second, with a value that takes so many bytes.
+    pub fn insert(&mut self, token: &str, value: V, bytes: usize, until: i64) {
+        self.0.insert(token.into(), Entry { value, bytes, until });
     }
 }
 
@@ -62,15 +64,15 @@ mod tests {
     #[test]
     fn a_token_is_known_until_its_end_and_room_is_bounded() {
         let mut cache = TokenCache::new(1 << 20);
-        cache.insert("a.b.c", 7, 100);
+        cache.insert("a.b.c", 7, 10, 100);
         assert_eq!(
             (cache.get("a.b.c", 100), cache.get("a.b.c", 101), cache.get("a.b.d", 1)),
             (Some(&7), None, None)
         );
         for number in 0..10_000 {
-            cache.insert(&format!("token-{number}"), number, 100);
+            cache.insert(&format!("token-{number}"), number, 2000, 100);
         }
-        assert!(cache.0.len() <= (1 << 20) / ENTRY_BYTES, "{}", cache.0.len());
+        assert!(cache.0.len() <= (1 << 20) / (ENTRY_BYTES + 2000), "{}", cache.0.len());
         assert!(cache.0.weight() <= 1 << 20);
     }
 }
