@@ -33,7 +33,7 @@ const ALGORITHMS: [Algorithm; 2] = [Algorithm::Ps256, Algorithm::Es256];
 /// Clocks that are set by a network differ by less.
 const CLOCK_SKEW: Duration = Duration::from_secs(10);
 const CLOCK_SKEW_MOST: Duration = Duration::from_secs(5 * 60);
-/// A key that was withdrawn is believed for that long.
+/// A key that was withdrawn is believed for that long, and longer while its issuer cannot be asked.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const REFRESH_INTERVAL_LEAST: Duration = Duration::from_secs(10);
 const REFRESH_INTERVAL_MOST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -141,7 +141,7 @@ fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, Issue
             let refuse = |what: String| report.mistake(&file.place, format!("{} {what}", shown(&file.value)));
             let bytes = file::read(&path, KEYS_BYTES_MAX).map_err(|error| refuse(error.to_string())).ok()?;
             let set = KeySet::from_json(&bytes).map_err(|error| refuse(error.to_string())).ok()?;
-            Some((KeySetSource::File(path), IssuerKeys::new(set)))
+            Some((KeySetSource::File(path), IssuerKeys::fixed(set)))
         }
         (Entry::Written(url), Entry::Absent) => {
             if !url.value.starts_with("https://") {
@@ -151,7 +151,7 @@ fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, Issue
             let roots = file::certificates(report, folder, roots.or(Vec::new()));
             let roots = roots.into_iter().map(|(_, certificate)| certificate).collect();
             let refresh_interval = interval.or(REFRESH_INTERVAL);
-            Some((KeySetSource::Https { url: url.value, roots, refresh_interval }, IssuerKeys::default()))
+            Some((KeySetSource::Https { url: url.value, roots, refresh_interval }, IssuerKeys::fetched()))
         }
     }
 }

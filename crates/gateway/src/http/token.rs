@@ -85,7 +85,8 @@ impl Tokens {
         let issuer = issuer.ok_or(TokenError::Issuer)?;
         let (rules, keys) = (Arc::clone(&issuer.rules), issuer.keys.present());
         let token = AccessToken::verify(token, &rules, &keys, now).map_err(|error| {
-            let might_help = matches!(error, TokenError::KeyUnknown | TokenError::Unavailable);
+            let might_help = issuer.keys.are_fetched()
+                && matches!(error, TokenError::KeyUnknown | TokenError::Unavailable);
             TokenRefusal { keys: might_help.then(|| Arc::clone(&issuer.keys)), error }
         })?;
         let (bytes, until) = (size_of::<Verified>() + token.bytes(), token.until);
@@ -105,5 +106,43 @@ impl Verified {
 impl From<TokenError> for TokenRefusal {
     fn from(error: TokenError) -> Self {
         Self { error, keys: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use portcullis_token::Algorithm;
+
+    use super::*;
+
+    /// An issuer with one key, or whose keys are still to come.
+    fn issuer(keys: IssuerKeys) -> IssuerPlan {
+        let rules = IssuerRules {
+            issuer: "https://as.bank.example".to_owned(),
+            audiences: vec!["api".to_owned()],
+            algorithms: vec![Algorithm::Es256],
+            clock_skew_s: 10,
+            takes_any_type: false,
+        };
+        IssuerPlan { name: "bank".to_owned(), rules: Arc::new(rules), keys: Arc::new(keys) }
+    }
+
+    fn key_set() -> KeySet {
+        // The EC key of RFC 7517 A.1.
+        let json = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1",
+            "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+        KeySet::from_json(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_keys_that_are_fetched_are_waited_for() {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let header = part(r#"{"alg":"ES256","typ":"at+jwt","kid":"2"}"#);
+        let token = format!("{header}.{}.c2ln", part(r#"{"iss":"https://as.bank.example"}"#));
+        let refusal = |keys| Tokens::default().verify(&token, [&issuer(keys)].into_iter(), 0).unwrap_err();
+        let (fixed, fetched) = (refusal(IssuerKeys::fixed(key_set())), refusal(IssuerKeys::fetched()));
+        assert_eq!((fixed.error, fixed.keys.is_some()), (TokenError::KeyUnknown, false));
+        assert_eq!((fetched.error, fetched.keys.is_some()), (TokenError::Unavailable, true));
     }
 }
