@@ -69,20 +69,20 @@ struct Followed {
 }
 
 impl Issuers {
-    /// Goes on with the issuers of a plan. One whose source is as it was keeps the keys that are known of it.
+    /// Goes on with the issuers of a plan. One that publishes its keys where it did keeps those that are known of it.
     pub(crate) fn configure(&mut self, issuers: &mut [IssuerPlan], sources: Vec<KeySetSource>) {
         let mut before = std::mem::take(&mut self.0);
         for (issuer, source) in issuers.iter_mut().zip(sources) {
             if matches!(source, KeySetSource::File(_)) {
                 continue;
             }
-            let known = before.iter().position(|it| it.source == source && it.name == issuer.name);
-            let followed = match known {
-                Some(known) => before.swap_remove(known),
-                None => Followed::begin(issuer, source),
-            };
-            issuer.keys = Arc::clone(&followed.keys);
-            self.0.push(followed);
+            let known = before.iter().position(|it| it.name == issuer.name && it.source.is_at(&source));
+            let known = known.map(|known| before.swap_remove(known));
+            if let Some(known) = &known {
+                issuer.keys = Arc::clone(&known.keys);
+            }
+            let same = known.filter(|known| known.source == source);
+            self.0.push(same.unwrap_or_else(|| Followed::begin(issuer, source)));
         }
     }
 }
@@ -98,6 +98,8 @@ impl Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         self.task.abort();
+        // Who still waits for the keys need not wait for nobody.
+        self.keys.answer();
     }
 }
 

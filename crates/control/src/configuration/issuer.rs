@@ -56,6 +56,18 @@ pub enum KeySetSource {
     },
 }
 
+impl KeySetSource {
+    /// Whether both are fetched from the same place, by the same roots, however often.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Https { url, roots, .. }, Self::Https { url: other_url, roots: other_roots, .. }) => {
+                (url, roots) == (other_url, other_roots)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Issuers as written.
 pub(crate) struct IssuersWritten {
     places: Vec<Place>,
