@@ -270,6 +270,7 @@ fn convert(
     if let Some(routes) = &routes {
         report_unused(&upstreams, &routes.actions, report);
         issuers.report_unused(&routes.tokens, report);
+        issuers.report_twins(&routes.tokens, report);
     }
     let assertion = root.section("assertion", assertion::KEYS);
     let makes_assertions = assertion.is_some();

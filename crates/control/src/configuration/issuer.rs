@@ -92,6 +92,20 @@ impl IssuersWritten {
         }
     }
 
+    /// Reports issuers of one name (`iss`) whose tokens one route takes: only the keys of the first would be looked at.
+    pub(crate) fn report_twins(&self, tokens: &[Option<TokenPlan>], report: &Report) {
+        let names: Vec<_> = self.issuers.iter().flatten().map(|(issuer, _)| &issuer.rules.issuer).collect();
+        for (index, (name, place)) in names.iter().zip(&self.places).enumerate() {
+            let is_twin = |other: &usize| *other < index && names[*other] == *name;
+            let takes_both =
+                |token: &TokenPlan| token.issuers.contains(&index) && token.issuers.iter().any(is_twin);
+            if tokens.iter().flatten().any(takes_both) {
+                let message = "has the same `issuer` as another whose tokens a route takes; let `issuers` of the route name one of them";
+                report.mistake(place, message);
+            }
+        }
+    }
+
     /// As they are run. `None` after a mistake.
     pub(crate) fn load(self) -> Option<(Vec<IssuerPlan>, Vec<KeySetSource>)> {
         Some(self.issuers?.into_iter().unzip())

@@ -2,6 +2,7 @@
 
 mod bench;
 mod client_auth;
+mod issuer;
 mod listener;
 mod log;
 mod reload;
