@@ -223,7 +223,12 @@ impl Session {
             Problem::denied(&denial)
         })?;
         if let Some(asked) = &view.plan.tokens[index] {
-            self.check_token((&view.plan, asked), request.headers(), turn)?;
+            let checked = self.check_token((&view.plan, asked), request.headers(), turn);
+            checked.inspect_err(|why| {
+                if matches!(why, Unanswered::Refused(_)) {
+                    view.routes[index].denied.increment(1);
+                }
+            })?;
         }
         view.routes[index].granted.increment(1);
         Ok(match &view.plan.actions[index] {
