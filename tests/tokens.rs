@@ -9,7 +9,8 @@ use aws_lc_rs::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use portcullis_test_harness::{
-    Answering, Configuration, Gate, H2Client, HttpsServer, Response, Site, TlsClient, eventually, h2_request,
+    Answering, Configuration, Gate, H2Client, HttpsServer, Response, Site, TlsClient, TlsConnection,
+    eventually, h2_request,
 };
 use portcullis_test_pki::{Credential, Role, TppCertificate};
 use serde_json::{Value, json};
@@ -90,9 +91,14 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 }
 
 fn configuration(server: &HttpsServer) -> Configuration {
+    configuration_and(server, "")
+}
+
+/// With these lines of `[keys]` and tables behind it.
+fn configuration_and(server: &HttpsServer, more: &str) -> Configuration {
     let issuer = format!(
         "[issuer.bank]\nissuer = \"https://as.bank.example\"\naudiences = [\"https://api.bank.example\"]\n\
-         jwks = \"{}\"\nhttps_roots = [\"bank-root.pem\"]\n[keys]\nstore = \"keys.redb\"",
+         jwks = \"{}\"\nhttps_roots = [\"bank-root.pem\"]\n[keys]\nstore = \"keys.redb\"\n{more}",
         server.url("/jwks")
     );
     Configuration::psd2().client_auth(RULES).routes(ROUTES).and(&issuer)
@@ -152,6 +158,8 @@ fn a_token_opens_what_it_was_issued_for_to_whom_it_is_bound() {
         assert_eq!(of(&stranger, path, &token), no(401, "token.binding"), "a stolen token on {path}");
         assert_eq!(told(&ask(&gate, &client, path, None)), no(401, "token.missing"), "{path}");
     }
+    let denied = [("decision", "denied")];
+    assert!(gate.metrics().sum("portcullis_authz_decisions_total", &denied) >= 6.0, "they are denied");
     assert_eq!(of(&stranger, "/open", &token), good());
     let free = key.sign(&with(claims(&own), "cnf", json!({})));
     assert_eq!(of(&client, "/bound", &free), no(401, "token.unbound"));
@@ -209,6 +217,11 @@ fn keys_change_without_a_request_that_fails_and_the_last_good_ones_are_kept() {
     server.answer("/jwks", Answering::Status(503));
     gate.reload();
     assert_eq!(of(&token), good(), "what was good is kept, by a reload too");
+    gate.rewrite(&configuration(&server).to_toml().replace("[keys]", "refresh_interval = \"1h\"\n[keys]"));
+    gate.reload();
+    assert_eq!(of(&token), good(), "and by one that changes how often they are fetched");
+    gate.rewrite(&configuration(&server).to_toml());
+    gate.reload();
     server.answer("/jwks", key_set(&[&new]));
     let rotated = new.sign(&claims(&own));
     eventually("the new key is met and fetched", || of(&rotated) == good());
@@ -220,4 +233,94 @@ fn keys_change_without_a_request_that_fails_and_the_last_good_ones_are_kept() {
         assert_eq!(of(&unknown.sign(&claims(&own))), no(401, "token.key-unknown"));
     }
     assert!(fetches() <= before + 2, "who names keys makes nobody fetch");
+}
+
+#[test]
+fn nobody_passes_by_an_issuer_that_answers_oddly() {
+    let site = Site::new();
+    let key = SigningKey::new("one");
+    let server = authorisation_server(&site, key_set(&[&key]));
+    let insecure = server.url("/jwks").replace("https", "http");
+    let odd = [
+        Answering::Garbage,
+        Answering::Endless,
+        Answering::Half(b"{\"keys\":[]}".to_vec()),
+        Answering::Status(304),
+        Answering::Redirect(insecure),
+        Answering::Redirect(server.url("/5")),
+        Answering::Document(b"{\"keys\":[]}".to_vec()),
+        Answering::Document(vec![b'['; 1 << 19]),
+    ];
+    let mut issuers = String::new();
+    for (number, answering) in odd.iter().enumerate() {
+        let path = format!("/{number}");
+        server.answer(&path, answering.clone());
+        issuers += &format!(
+            "[issuer.odd{number}]\nissuer = \"{number}\"\naudiences = [\"api\"]\njwks = \"{}\"\nhttps_roots = [\"bank-root.pem\"]\n",
+            server.url(&path)
+        );
+    }
+    let gate = Gate::start(PORTCULLIS, &site, &configuration_and(&server, &issuers));
+    until_keys_are_known(&gate);
+    let own = tpp(&site, "PSDES-BE-1");
+    let client = TlsClient::new(&site.bank).credential(&own);
+    let good_one = key.sign(&claims(&own));
+    for number in 0..odd.len() {
+        let name = format!("odd{number}");
+        let labels = [("issuer", name.as_str())];
+        eventually("a fetch", || gate.metrics().sum("portcullis_issuer_key_fetches_total", &labels) >= 1.0);
+        let good = [("issuer", name.as_str()), ("result", "success")];
+        assert!(gate.metrics().sum("portcullis_issuer_key_fetches_total", &good) < 1.0, "{number}");
+        let claims = with(with(claims(&own), "iss", json!(number.to_string())), "aud", json!("api"));
+        let answer = ask(&gate, &client, "/bound", Some(&key.sign(&claims)));
+        assert_eq!(told(&answer), no(503, "token.unavailable"), "{number}");
+    }
+    assert_eq!(told(&ask(&gate, &client, "/bound", Some(&good_one))), good());
+}
+
+/// A connection whose request waits for keys, which its client is not allowed another beside.
+fn waiting(gate: &Gate, client: &TlsClient, token: &str) -> TlsConnection {
+    let request = format!("GET /bound HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let mut waiting = None;
+    eventually("a request that waits", || {
+        let mut connection = client.connect(gate.address("tpp")).expect("a connection");
+        connection.send(request.as_bytes()).expect("a request");
+        let is_waiting = told(&ask(gate, client, "/open", None)) == no(429, "policy.requests");
+        waiting = Some(connection);
+        is_waiting
+    });
+    waiting.expect("it waits")
+}
+
+#[test]
+fn a_request_that_waits_for_keys_is_counted_and_then_judged_by_what_holds_then() {
+    let site = Site::new();
+    let key = SigningKey::new("one");
+    let server = authorisation_server(&site, Answering::Silent);
+    let own = tpp(&site, "PSDES-BE-1");
+    let client = TlsClient::new(&site.bank).credential(&own);
+    let policy = "default_policy = \"one\"\n[policy.one]\nrequests_max = 1";
+    let gate = Gate::start(PORTCULLIS, &site, &configuration_and(&server, policy));
+    let ids = || {
+        let listed: Value = serde_json::from_slice(&gate.ask("GET /v1/keys", "", "").body).expect("JSON");
+        let ids: Vec<String> = listed["keys"]
+            .as_array()
+            .expect("keys")
+            .iter()
+            .map(|key| key["id"].as_str().expect("an id").to_owned())
+            .collect();
+        ids
+    };
+    assert_eq!(told(&ask(&gate, &client, "/open", None)), good());
+    eventually("its key", || ids().len() == 1);
+    let token = key.sign(&claims(&own));
+    let answer = waiting(&gate, &client, &token).receive().expect("an answer");
+    assert_eq!(told(&answer), no(503, "token.unavailable"));
+    eventually("it counts no longer", || told(&ask(&gate, &client, "/open", None)) == good());
+    let mut suspended = waiting(&gate, &client, &token);
+    let json = "Content-Type: application/json\r\n";
+    assert_eq!(gate.ask(&format!("POST /v1/keys/{}/suspend", ids()[0]), json, "").status, 200);
+    if let Ok(answer) = suspended.receive() {
+        assert_eq!(answer.status, 403, "{:?}", told(&answer));
+    }
 }
