@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use portcullis_test_harness::{
-    Backend, Configuration, Gate, Response, Site, TlsClient, TlsConnection, eventually,
+    Backend, Configuration, Gate, H2Client, Response, Site, TlsClient, TlsConnection, eventually, h2_request,
 };
 use portcullis_test_pki::{Credential, Role, TppCertificate};
 use serde_json::Value;
@@ -239,6 +239,19 @@ fn a_body_is_as_long_as_it_may_be_whether_its_length_is_announced_or_not() {
     assert_eq!(announced((10 << 10) + 1), no(413, "policy.body"));
     assert_eq!(backend.count(), 0, "nothing of it is sent on");
     assert_eq!(chunked(11), no(413, "policy.body"));
+    // The rest of a body that is too long is none of the next request, on either protocol.
+    let chunks = format!("400\r\n{}\r\n", "c".repeat(1024)).repeat(11);
+    let mut connection = one.connect(gate.address("tpp")).expect("a connection");
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let next = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    connection.send(format!("{head}{chunks}5\r\nGET /\r\n0\r\n\r\n{next}").as_bytes()).expect("it is sent");
+    assert_eq!(told(&connection.receive().expect("an answer")), no(413, "policy.body"));
+    assert_eq!(connection.receive().expect("an answer").status, 200);
+    let mut h2 = H2Client::connect(&one, gate.address("tpp")).expect("a connection");
+    let stream = h2.open(&h2_request("POST", "/"), false).expect("a stream");
+    assert_eq!(h2.send_data(stream, &[b'c'; 11 << 10], true).expect("it is sent"), 11 << 10);
+    assert_eq!(h2.receive(stream).expect("an answer").status, 413);
+    assert_eq!(h2.request(&h2_request("GET", "/")).expect("an answer").status, 200);
     let key = key_ids(&gate).remove(0);
     let key = ("key", key.as_str());
     eventually("what went on is counted", || {
@@ -246,7 +259,7 @@ fn a_body_is_as_long_as_it_may_be_whether_its_length_is_announced_or_not() {
         bytes("portcullis_key_received_bytes_total") >= f64::from(20 << 10)
             && bytes("portcullis_key_sent_bytes_total") >= f64::from(20 << 10)
     });
-    assert_eq!(metric("portcullis_key_refusals_total", &[key, ("code", "policy.body")]), 2.0);
+    assert_eq!(metric("portcullis_key_refusals_total", &[key, ("code", "policy.body")]), 4.0);
     assert!(metric("portcullis_key_answer_time_seconds", &[key]) > 0.0);
 }
 
