@@ -158,6 +158,19 @@ fn a_token_opens_what_it_was_issued_for_to_whom_it_is_bound() {
         assert_eq!(of(&stranger, path, &token), no(401, "token.binding"), "a stolen token on {path}");
         assert_eq!(told(&ask(&gate, &client, path, None)), no(401, "token.missing"), "{path}");
     }
+    for (path, asked) in
+        [("/bound", json!("bound")), ("/required", json!("required")), ("/open", json!(null))]
+    {
+        let supposed = json!({ "listener": "tpp", "server_name": "localhost", "certificate_pem": own.chain_pem(), "method": "GET", "path": path });
+        let answer =
+            gate.ask("POST /v1/dry-run", "Content-Type: application/json\r\n", &supposed.to_string());
+        let foreseen: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(
+            (&foreseen["outcome"], &foreseen["route"]["token"]),
+            (&json!("granted"), &asked),
+            "{foreseen}"
+        );
+    }
     let denied = [("decision", "denied")];
     assert!(gate.metrics().sum("portcullis_authz_decisions_total", &denied) >= 6.0, "they are denied");
     assert_eq!(of(&stranger, "/open", &token), good());

@@ -7,8 +7,9 @@ use portcullis_handshake::{HandshakeFailure, PeerChain};
 use portcullis_identity::Roles;
 use portcullis_keys::{Asked, KeyId, KeyIdentity, Policy};
 use portcullis_policy::{
-    Assessment, KeyCheck, Ledger, Mode, Permit, RouteTable, TrustDomain, admit_anonymous, authorise,
+    Assessment, KeyCheck, Ledger, Mode, Permit, TrustDomain, admit_anonymous, authorise,
 };
+use portcullis_token::Binding;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
 
@@ -72,6 +73,8 @@ struct RouteFacts {
     path: String,
     host: Option<String>,
     roles: Roles,
+    /// What it asks of an access token, if it does. Of the token itself nothing is foreseen.
+    token: Option<&'static str>,
 }
 
 impl Foreseen {
@@ -118,7 +121,7 @@ fn foresee(
         let Some(permit) = admit_anonymous(domain) else {
             return Foreseen::failed(&HandshakeFailure::Tls(rustls::Error::NoCertificatesPresented));
         };
-        return ask(&permit, None, (domain, plan.policy.routes()), &supposed, now);
+        return ask(&permit, None, (domain, plan), &supposed, now);
     };
     let chain = PeerChain { leaf, intermediates: certificates.collect() };
     let Judged { standing, key_identity, .. } = judge(domain, ledger, Rc::new(chain), now);
@@ -126,7 +129,7 @@ fn foresee(
     let mut foreseen = match &standing {
         Standing::Admitted(permit) => {
             policy = policy_of(plan, ledger, key_identity.as_ref(), permit);
-            ask(permit, policy.as_deref(), (domain, plan.policy.routes()), &supposed, now)
+            ask(permit, policy.as_deref(), (domain, plan), &supposed, now)
         }
         Standing::Refused { denial, assessment } => {
             let is_alert = told_by_alert(denial, domain);
@@ -158,7 +161,7 @@ fn policy_of(
 fn ask(
     permit: &Permit,
     policy: Option<&Policy>,
-    (domain, routes): (&TrustDomain, &RouteTable),
+    (domain, plan): (&TrustDomain, &Plan),
     supposed: &Supposed,
     now: UnixTime,
 ) -> Foreseen {
@@ -176,10 +179,10 @@ fn ask(
         };
         let allowed = policy.map_or(Ok(()), |policy| policy.allow(&asked));
         allowed.map_err(|overstep| Problem::overstepped(&overstep))?;
-        meet(routes, &host, &path)
+        meet(plan.policy.routes(), &host, &path)
     });
-    let route = match met {
-        Ok((_, route)) => route,
+    let (index, route) = match met {
+        Ok(met) => met,
         Err(problem) => return Foreseen::refused(Outcome::RequestRefused, problem),
     };
     let (outcome, problem) = match authorise(permit, route) {
@@ -190,6 +193,10 @@ fn ask(
         path: route.path().to_owned(),
         host: route.host().map(str::to_owned),
         roles: route.roles(),
+        token: plan.tokens[index].as_ref().map(|asked| match asked.demand.binding {
+            Binding::Bound => "bound",
+            Binding::Required => "required",
+        }),
     };
     let (domain, certificate, key, policy) = (None, None, None, None);
     Foreseen { outcome, domain, certificate, key, policy, route: Some(facts), problem }
