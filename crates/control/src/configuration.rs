@@ -28,6 +28,7 @@ mod resumption;
 mod revocation;
 mod route;
 mod runtime;
+mod seal;
 mod section;
 mod server_certificate;
 mod severities;
@@ -74,6 +75,7 @@ use self::{
     mistake::{Located, Place, Report},
     policy::PolicyWritten,
     route::{Names, RouteWritten, RoutesLoaded},
+    seal::{SealLoaded, SealsWritten},
     section::Section,
     upstream::UpstreamWritten,
 };
@@ -86,6 +88,7 @@ const KEYS: &[&str] = &[
     "upstream",
     "assertion",
     "issuer",
+    "seal",
     "admin",
     "trust",
     "revocation",
@@ -134,7 +137,7 @@ impl Configuration {
     /// # Errors
     /// All mistakes.
     pub fn check(path: &Path) -> Result<Self, Mistakes> {
-        Self::load(path, &Snapshot::default(), None)
+        Self::load(path, None, None)
     }
 
     /// Reads a configuration that is to follow `previous`: what did not change keeps its generation. `listed` are the CAs of
@@ -144,7 +147,7 @@ impl Configuration {
     /// All mistakes.
     pub(crate) fn load(
         path: &Path,
-        previous: &Snapshot,
+        previous: Option<&Plan>,
         listed: Option<&Arc<Anchors>>,
     ) -> Result<Self, Mistakes> {
         let refuse = |message| Mistakes::of_file(path, message);
@@ -163,7 +166,7 @@ impl Configuration {
         fixed: &[Fixed],
         listed: Option<&Arc<Anchors>>,
     ) -> Result<Self, Mistakes> {
-        let mut new = Self::load(path, &previous.policy, listed)?;
+        let mut new = Self::load(path, Some(previous), listed)?;
         let report = Report::new("");
         Fixed::report_changes(fixed, &new.fixed, &report);
         if report.has_mistakes() {
@@ -179,7 +182,7 @@ impl Configuration {
     fn parse(
         text: &str,
         path: &Path,
-        previous: &Snapshot,
+        previous: Option<&Plan>,
         listed: Option<&Arc<Anchors>>,
     ) -> Result<Self, Mistakes> {
         let report = Report::new(text);
@@ -212,7 +215,7 @@ impl Configuration {
 fn convert(
     document: &DeTable<'_>,
     folder: &Folder,
-    (previous, listed): (&Snapshot, Option<&Arc<Anchors>>),
+    (previous, listed): (Option<&Plan>, Option<&Arc<Anchors>>),
     report: &Report,
 ) -> Option<Configuration> {
     let root = Section::open(document, Place::FILE, KEYS, report);
@@ -261,17 +264,22 @@ fn convert(
     let (listeners, mut domains) = load_listeners(listeners, folder, &sources, report);
     domains.iter_mut().for_each(|domains| believe(domains, listed));
     let issuers = root.named_sections("issuer", issuer::KEYS);
+    let seals = root.named_sections("seal", seal::KEYS);
     let names = Names {
         upstreams: upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
         issuers: issuers.iter().map(|(name, _)| name.clone()).collect(),
+        seals: seals.iter().map(|(name, _)| name.clone()).collect(),
     };
+    let seals = SealsWritten::read(&seals);
     let issuers = IssuersWritten::read(&issuers, folder);
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
     if let Some(routes) = &routes {
         report_unused(&upstreams, &routes.actions, report);
         issuers.report_unused(&routes.tokens, report);
         issuers.report_twins(&routes.tokens, report);
+        seals.report_unused(&routes.sealed, report);
     }
+    let seals = seals.load(AnchorShelf::new(folder.clone(), &sources, report), listed);
     let assertion = root.section("assertion", assertion::KEYS);
     let makes_assertions = assertion.is_some();
     let assertions = assertion.map(|section| assertion::read(&section, folder));
@@ -300,7 +308,7 @@ fn convert(
     let (resumption, ticket_keys) = resumption?;
     let clients = Clients { resumption, cache, policies: policies?, assertions };
     let (issuers, key_sets) = issuers.load()?;
-    let behind = (upstreams?, issuers);
+    let behind = Behind { upstreams: upstreams?, issuers, seals: seals? };
     let (plan, mut expiries) = assemble(previous, (listeners?, domains?), routes?, behind, clients, &log);
     expiries.extend(admin.iter().flat_map(|admin| &admin.tls).map(|tls| tls.expiry.clone()));
     Some(Configuration {
@@ -403,17 +411,26 @@ struct Clients {
     assertions: Option<Arc<Assertions>>,
 }
 
+/// What routes lead to and ask of.
+struct Behind {
+    upstreams: Vec<UpstreamPlan>,
+    issuers: Vec<IssuerPlan>,
+    seals: Vec<SealLoaded>,
+}
+
 fn assemble(
-    previous: &Snapshot,
+    previous: Option<&Plan>,
     (listeners, domains): (Vec<ListenerLoaded>, Vec<TrustDomain>),
     routes: RoutesLoaded,
-    (upstreams, issuers): (Vec<UpstreamPlan>, Vec<IssuerPlan>),
+    Behind { upstreams, issuers, seals }: Behind,
     Clients { resumption, cache, policies, assertions }: Clients,
     log: &LogSettings,
 ) -> (Plan, Vec<CertificateExpiry>) {
     let expiries = listeners.iter().flat_map(ListenerLoaded::expiries).collect();
-    let RoutesLoaded { table, actions, tokens } = routes;
-    let policy = Snapshot::after(previous, domains, table);
+    let RoutesLoaded { table, actions, tokens, sealed } = routes;
+    let nothing = Snapshot::default();
+    let policy = Snapshot::after(previous.map_or(&nothing, |plan| &plan.policy), domains, table);
+    let (seals, seal_policy) = seal::assemble(seals, previous.map_or(&nothing, |plan| &plan.seal_policy));
     // Snapshots keep the order of their domains, which is that of the listeners and of their certificates.
     let mut ids = policy.domains().map(|(id, _)| id);
     let listeners = listeners.into_iter().map(|listener| listener.plan(&mut ids)).collect();
@@ -424,6 +441,9 @@ fn assemble(
         actions,
         tokens,
         issuers,
+        sealed,
+        seals,
+        seal_policy,
         upstreams,
         resumption,
         policies,

@@ -137,8 +137,8 @@ impl ControlPlane {
         // So that the first client is judged under the lists; without them the gate starts all the same and says so.
         if let Some(read) = lists.first().await {
             tell_refresh(&recorder, &read);
-            plan = plan.with_policy(plan.policy.with_lists(lists.anchors().as_ref()));
-            recorder.anchors(&plan.policy);
+            plan = plan.with_lists(lists.anchors().as_ref());
+            recorder.anchors(&plan);
         }
         let (lists_missing, missing) = watch::channel(lists.missing());
         let (phase, phases) = watch::channel(Phase::Starting);
@@ -267,8 +267,8 @@ impl ControlPlane {
     /// Puts the lists that were read in the place of those before.
     fn publish_lists(&mut self) {
         let plan = self.plan.load_full();
-        let plan = plan.with_policy(plan.policy.with_lists(self.lists.anchors().as_ref()));
-        self.recorder.anchors(&plan.policy);
+        let plan = plan.with_lists(self.lists.anchors().as_ref());
+        self.recorder.anchors(&plan);
         self.retired.push(self.plan.swap(Arc::new(plan)));
         self.lists_missing.send_replace(self.lists.missing());
     }
@@ -324,7 +324,7 @@ impl ControlPlane {
             let lists =
                 lists.map_err(|error| Mistakes::of_file(&path, format!("[trust]: {}", chain(&error))))?;
             let listed = lists.as_ref().map(anchors);
-            configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
+            configuration.plan = configuration.plan.with_lists(listed.as_ref());
             let register = configuration.register.as_ref().and_then(read_for_reload);
             Ok(ReadAnew { configuration, lists, register })
         };
@@ -372,7 +372,7 @@ impl ControlPlane {
         }
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();
-        configuration.plan.policy = configuration.plan.policy.with_lists(listed.as_ref());
+        configuration.plan = configuration.plan.with_lists(listed.as_ref());
         let (source, ring) = (configuration.ticket_keys.clone(), &mut configuration.plan.resumption.ring);
         let since = self.ticket_keys.since();
         *ring = self.ticket_keys.configure(source, Arc::clone(ring));

@@ -7,8 +7,7 @@ use std::{
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use portcullis_gateway::IoBackend;
-use portcullis_policy::Snapshot;
+use portcullis_gateway::{IoBackend, plan::Plan};
 use portcullis_telemetry::{BUCKETS_SECONDS, now_unix_s};
 use portcullis_trust::{ListFacts, TrustStore, Usage};
 use tokio::time::Instant;
@@ -94,8 +93,8 @@ impl Recorder {
     }
 
     /// Tells how many anchors there are, by trust domain. Lists change it without a new configuration.
-    pub(crate) fn anchors(&self, policy: &Snapshot) {
-        with_local_recorder(&*locked(&self.configuration), || record_anchors(policy));
+    pub(crate) fn anchors(&self, plan: &Plan) {
+        with_local_recorder(&*locked(&self.configuration), || record_anchors(plan));
     }
 
     /// Counts what became of fetching a trusted list: `success`, or the code of the failure.
@@ -240,8 +239,8 @@ fn record_revocation(facts: &RevocationFacts) {
     }
 }
 
-fn record_anchors(policy: &Snapshot) {
-    for (_, domain) in policy.domains() {
+fn record_anchors(plan: &Plan) {
+    for (_, domain) in plan.policy.domains().chain(plan.seal_policy.domains()) {
         let anchors = u32::try_from(domain.client_auth.anchors.len()).unwrap_or(u32::MAX);
         gauge!("portcullis_trust_anchors", "domain" => domain.name.clone()).set(anchors);
     }
@@ -374,7 +373,7 @@ fn record_configuration(configuration: &Configuration) {
         Unit::Seconds,
         "The end of validity of each server certificate."
     );
-    record_anchors(&configuration.plan.policy);
+    record_anchors(&configuration.plan);
     for expiry in &configuration.expiries {
         let labels = [("listener", expiry.listener.clone()), ("name", expiry.name.clone())];
         // Exact for every date that X.509 can tell.

@@ -15,17 +15,20 @@ use std::{
 use arc_swap::ArcSwap;
 use portcullis_handshake::{ConfigError, key_matches};
 use portcullis_policy::Ledger;
+use portcullis_seal::{ReplayWindow, SealRules};
 use portcullis_telemetry::RecordSinks;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 use crate::{
     heartbeat::Heartbeats,
+    http::REPLAY_ENTRIES_MAX,
     listener,
     live::LiveConnections,
     plan::{IoChoice, ListenerPlan, Plan, RuntimePlan},
     shard::{self, Census, IoBackend, ShardError, ShardStart},
     sighting::SightingSinks,
+    spool::Spool,
 };
 
 /// Why the data plane did not start.
@@ -108,6 +111,8 @@ impl Gateway {
         let mut threads = Vec::new();
         let censuses: Vec<Arc<Census>> = sockets.iter().map(|_| Arc::default()).collect();
         let epoch = Instant::now();
+        let replay = Arc::new(ReplayWindow::new(&SealRules::default(), REPLAY_ENTRIES_MAX));
+        let spool = Arc::new(Spool::new(runtime.spool.directory.clone(), runtime.spool.bytes_max));
         let heartbeats = Heartbeats::new(sockets.len(), epoch);
         for (number, sockets) in sockets.into_iter().enumerate() {
             let start = ShardStart {
@@ -122,6 +127,8 @@ impl Gateway {
                 draining: Arc::clone(&draining),
                 census: Arc::clone(&censuses[number]),
                 live: Arc::clone(&live),
+                replay: Arc::clone(&replay),
+                spool: Arc::clone(&spool),
                 pulse: heartbeats.pulse(number),
                 drain_timeout: runtime.drain_timeout,
             };

@@ -19,6 +19,7 @@ mod session;
 mod shard;
 mod sighting;
 mod slots;
+mod spool;
 mod verification;
 mod view;
 

@@ -3,7 +3,7 @@
 //! The control plane makes a [`Plan`] and publishes it; nothing in here is checked again. What cannot change while
 //! the gate runs stands apart in [`RuntimePlan`].
 
-use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -11,7 +11,9 @@ use portcullis_handshake::KeyRing;
 use portcullis_identity::{Role, Roles};
 use portcullis_keys::{KeyEntry, Policy};
 use portcullis_policy::{DomainId, HostName, Snapshot};
+pub use portcullis_seal::{Algorithm as SealAlgorithm, Profile as SealProfile, SealRules};
 pub use portcullis_token::{Algorithm, Binding, IssuerRules, KeySet, KeySetError, TokenDemand};
+use portcullis_trust::Anchors;
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -31,6 +33,17 @@ pub struct RuntimePlan {
     pub io: IoChoice,
     /// How long a drain may take before the connections that are left are cut.
     pub drain_timeout: Duration,
+    /// Where bodies wait that are too long for memory.
+    pub spool: SpoolPlan,
+}
+
+/// Where bodies wait that are too long for memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolPlan {
+    /// A directory on a file system that has files without names.
+    pub directory: PathBuf,
+    /// Bytes that all of them may have together.
+    pub bytes_max: u64,
 }
 
 /// Which kernel interface carries the I/O.
@@ -57,6 +70,12 @@ pub struct Plan {
     pub tokens: Vec<Option<TokenPlan>>,
     /// Whose tokens are taken. Names are unique.
     pub issuers: Vec<IssuerPlan>,
+    /// What each route asks of a seal, by the index of the route; nothing of most.
+    pub sealed: Vec<Option<SealDemand>>,
+    /// How seals are looked at. Names are unique.
+    pub seals: Vec<SealPlan>,
+    /// By what their certificates are judged: a domain each, and no route.
+    pub seal_policy: Snapshot,
     /// Where requests can be sent on. Names are unique.
     pub upstreams: Vec<UpstreamPlan>,
     /// The keys and the age of session tickets.
@@ -74,9 +93,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The same under another policy, whose domains and routes have the same places.
-    pub fn with_policy(&self, policy: Snapshot) -> Self {
-        Self { policy, ..self.clone() }
+    /// The same under other trusted lists.
+    pub fn with_lists(&self, listed: Option<&Arc<Anchors>>) -> Self {
+        let seal_policy = self.seal_policy.with_lists(listed);
+        Self { policy: self.policy.with_lists(listed), seal_policy, ..self.clone() }
     }
 
     /// The same with other ticket keys.
@@ -326,6 +346,48 @@ pub struct IssuerPlan {
     pub keys: Arc<IssuerKeys>,
 }
 
+/// What a route asks of the seal of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealDemand {
+    /// How it is looked at, by its index in [`Plan::seals`].
+    pub seal: usize,
+    /// Whether there must be one. One that is there must be good in any case.
+    pub is_required: bool,
+}
+
+/// How seals are looked at.
+#[derive(Debug, Clone)]
+pub struct SealPlan {
+    /// What it is called in the configuration.
+    pub name: String,
+    /// What a seal must be.
+    pub rules: SealRules,
+    /// By what its certificate is judged, in [`Plan::seal_policy`].
+    pub domain: DomainId,
+    /// When the upstream gets the body.
+    pub delivery: Delivery,
+    /// Bytes of a body that are held in memory; a longer one is spooled.
+    pub memory_bytes_max: usize,
+    /// Bytes that a body may have.
+    pub body_bytes_max: u64,
+}
+
+impl SealPlan {
+    /// Whether whoever is refused reads `tppMessages`.
+    pub(crate) fn tells_tpp(&self) -> bool {
+        self.rules.profiles.contains(&SealProfile::BerlinGroup)
+    }
+}
+
+/// When an upstream gets the body of a sealed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once all of it is there, and is what was sealed.
+    Buffered,
+    /// As it comes, but for its end, which it gets once all is what was sealed.
+    Streaming,
+}
+
 /// An upstream, and what it is told of the client.
 #[derive(Debug, Clone)]
 pub struct UpstreamPlan {
@@ -366,6 +428,8 @@ pub enum HandOffField {
     Codes,
     /// `Portcullis-Assertion`: the same under the gate's signature.
     Assertion,
+    /// `Portcullis-Seal`: who sealed the request.
+    Seal,
     /// `X-Forwarded-Client-Cert`, as Envoy writes it.
     ForwardedClientCert,
 }

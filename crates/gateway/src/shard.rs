@@ -20,6 +20,7 @@ use portcullis_policy::{
     Assessment, Concerned, ContentRule, Denial, DomainId, Enrolment, Ledger, Registration, RevocationCheck,
     Severity, TrustDomain,
 };
+use portcullis_seal::ReplayWindow;
 use portcullis_telemetry::{
     AccessRecord, AuditRecord, ListenerMetrics, RecordSinks, RefusalLog, Refused, ShardMetrics,
 };
@@ -30,13 +31,14 @@ use crate::{
     bell::{Bell, Ear},
     gateway::Published,
     heartbeat::Pulse,
-    http::Tokens,
+    http::{Seals, Tokens},
     judge::{Judged, Observed, Standing},
     listener,
     live::{LiveConnections, Place},
     plan::Plan,
     sighting::{Sighting, SightingSinks},
     slots::Slots,
+    spool::Spool,
     verification::{Verifications, Verified},
     view::View,
 };
@@ -95,6 +97,8 @@ pub(crate) struct ShardStart {
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) census: Arc<Census>,
     pub(crate) live: Arc<LiveConnections>,
+    pub(crate) replay: Arc<ReplayWindow>,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) pulse: Pulse,
     pub(crate) drain_timeout: Duration,
 }
@@ -142,6 +146,8 @@ pub(crate) struct Shard {
     verifications: Verifications,
     /// What is known of access tokens.
     pub(crate) tokens: Tokens,
+    /// What is known of seals.
+    pub(crate) seals: Seals,
     sightings: SightingSinks,
     refusals: RefCell<RefusalLog>,
     /// Given up at the end, though tasks that the runtime leaves behind may keep the shard alive: the writers of the
@@ -310,7 +316,7 @@ impl Shard {
 
     /// Tells of a certificate whose status should be known and is not, or is about to be forgotten. Its key is proved and its
     /// path is trusted, or nobody is told.
-    fn report_sighting(&self, domain: &TrustDomain, judged: &Judged) {
+    pub(crate) fn report_sighting(&self, domain: &TrustDomain, judged: &Judged) {
         let (Some(revocation), Some(assessment)) =
             (&domain.client_auth.revocation, judged.standing.assessment())
         else {
@@ -374,6 +380,7 @@ impl Shard {
                     }
                 }
                 self.verifications.take_up(view.plan.cache);
+                self.seals.take_up(&view.plan);
                 self.view.replace(Rc::new(view));
                 self.bell.ring();
             }
@@ -473,12 +480,14 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         ledger: RefCell::new(start.published.ledger.load_full()),
         verifications: Verifications::new(plan.cache),
         tokens: Tokens::default(),
+        seals: Seals::new(plan.cache, start.replay, start.spool),
         sightings: start.sightings,
         refusals: RefCell::default(),
         records: RefCell::new(Some(start.records)),
         draining: Cell::new(false),
         busy: Cell::new(0),
     });
+    shard.seals.take_up(&plan);
     let mut acceptors = Vec::new();
     for (index, socket) in start.sockets.into_iter().enumerate() {
         acceptors.push(listener::accept(Rc::clone(&shard), index, socket)?);

@@ -27,7 +27,7 @@ use portcullis_gateway::{
     Gateway, KeyRing, Published, SightingSinks, StartError,
     plan::{
         Action, Alpn, Answer, AnswerBody, CachePlan, CertificatePlan, HandOffFields, IoChoice, KeyExchange,
-        Limits, ListenerPlan, Plan, Policies, Resumption, ResumptionPlan, RuntimePlan, TlsPlan,
+        Limits, ListenerPlan, Plan, Policies, Resumption, ResumptionPlan, RuntimePlan, SpoolPlan, TlsPlan,
         UpstreamConfig, UpstreamPlan,
     },
     sightings,
@@ -108,6 +108,7 @@ impl Bank {
             cpus: Vec::new(),
             io,
             drain_timeout: Duration::from_secs(10),
+            spool: SpoolPlan { directory: env::temp_dir(), bytes_max: 0 },
         };
         let plan = self.plan(cache, backend);
         let published = Published {
@@ -162,6 +163,9 @@ impl Bank {
             assertions: None,
             tokens: vec![None, None],
             issuers: Vec::new(),
+            sealed: vec![None, None],
+            seals: Vec::new(),
+            seal_policy: Snapshot::default(),
             cache,
             access_log: false,
             audit_log: false,

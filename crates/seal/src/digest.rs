@@ -1,5 +1,7 @@
 //! Digests of a body: those that a message announces, and that of the body as it streams by.
 
+use std::fmt;
+
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -130,6 +132,13 @@ fn set<const N: usize>(
 
 fn not_a_digest(field: &str, name: &str) -> SealError {
     SealError::malformed(field, format!("the value of {} is not such a digest in base64", excerpt(name)))
+}
+
+impl fmt::Debug for BodyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { expected, is_empty, .. } = self;
+        f.debug_struct("BodyDigest").field("expected", expected).field("is_empty", is_empty).finish()
+    }
 }
 
 impl BodyDigest {

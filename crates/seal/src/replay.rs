@@ -1,7 +1,7 @@
 //! Requests that have come, so that none comes twice.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -28,7 +28,8 @@ pub struct ReplayWindow {
     parts: [Mutex<Part>; PARTS],
     entries: AtomicUsize,
     entries_max: usize,
-    remembered_s: i64,
+    /// Only ever longer.
+    remembered_s: AtomicI64,
 }
 
 type Key = [u8; 32];
@@ -44,9 +45,14 @@ impl ReplayWindow {
     /// A window for messages that are accepted by these rules. It takes [`ENTRY_BYTES`] for each of `entries_max`, and
     /// grows as they come.
     pub fn new(rules: &SealRules, entries_max: usize) -> Self {
-        // Sealed as far in the future as clocks may differ, and accepted until it is stale by a clock that differs.
-        let remembered_s = i64::from(rules.freshness_s_max) + 2 * i64::from(rules.clock_skew_s);
+        let remembered_s = AtomicI64::new(remembered_s(rules));
         Self { parts: Default::default(), entries: AtomicUsize::new(0), entries_max, remembered_s }
+    }
+
+    /// Has it serve messages that are accepted by these rules, too. It remembers what comes from now on for as long as the
+    /// rules ask that ask most, and never for less than before.
+    pub fn widen(&self, rules: &SealRules) {
+        self.remembered_s.fetch_max(remembered_s(rules), Ordering::Relaxed);
     }
 
     /// Takes notice of a sealed request of an organisation at `now_s`. One without an identifier is never known.
@@ -79,7 +85,7 @@ impl ReplayWindow {
             return Err(SealError::Replayed { request_id: request_id.into() });
         }
         // Not before the one ahead of it, where a thread's clock was read earlier.
-        let end_s = now_s.saturating_add(self.remembered_s);
+        let end_s = now_s.saturating_add(self.remembered_s.load(Ordering::Relaxed));
         let end_s = part.ends.back().map_or(end_s, |(last_s, _)| end_s.max(*last_s));
         part.ends.push_back((end_s, key));
         Ok(())
@@ -111,6 +117,11 @@ impl ReplayWindow {
         }
         part
     }
+}
+
+/// Sealed as far in the future as clocks may differ, and accepted until it is stale by a clock that differs.
+fn remembered_s(rules: &SealRules) -> i64 {
+    i64::from(rules.freshness_s_max) + 2 * i64::from(rules.clock_skew_s)
 }
 
 /// A part is whole between any two of its changes, so that a thread that panicked left nothing half done.
@@ -156,6 +167,16 @@ mod tests {
         assert_eq!(told(&window, "B", "1", NOW), "new", "another organisation's is another");
         assert_eq!(told(&window, "A", "1", NOW + 70), "seal.replayed");
         assert_eq!(told(&window, "A", "1", NOW + 71), "new");
+    }
+
+    #[test]
+    fn it_remembers_for_as_long_as_the_rules_that_ask_most() {
+        let window = window(10);
+        window.widen(&SealRules { freshness_s_max: 100, clock_skew_s: 0, ..SealRules::default() });
+        window.widen(&SealRules { freshness_s_max: 1, clock_skew_s: 0, ..SealRules::default() });
+        assert_eq!(told(&window, "A", "1", NOW), "new");
+        assert_eq!(told(&window, "A", "1", NOW + 100), "seal.replayed");
+        assert_eq!(told(&window, "A", "1", NOW + 101), "new");
     }
 
     #[test]

@@ -109,6 +109,10 @@ pub fn describe() {
         "portcullis_authz_decisions_total",
         "Route decisions, by route, needed role and outcome."
     );
+    describe_counter!(
+        "portcullis_seals_total",
+        "Sealed requests, and requests that should be, by what became of the seal: verified, or the code of the refusal."
+    );
     describe_counter!("portcullis_requests_total", "Requests answered, by class of status.");
     describe_counter!("portcullis_requests_refused_total", "Requests refused by the gate itself, by code.");
     describe_histogram!(
@@ -228,6 +232,7 @@ pub struct ListenerMetrics {
     register_unknown: ByCode,
     closed: ByCode,
     critical_extensions: ByCode,
+    seals: ByCode,
 }
 
 impl ListenerMetrics {
@@ -265,6 +270,7 @@ impl ListenerMetrics {
             revocation_unknown: ByCode::new("portcullis_revocation_unknown_total", "policy", &labels),
             register_unknown: ByCode::new("portcullis_register_unknown_total", "policy", &labels),
             closed: ByCode::new("portcullis_connections_closed_total", "reason", &labels),
+            seals: ByCode::new("portcullis_seals_total", "result", &labels),
             critical_extensions: ByCode::new(
                 "portcullis_client_cert_critical_extensions_total",
                 "extension",
@@ -310,6 +316,11 @@ impl ListenerMetrics {
             // A client chooses it: a name for each would let it make families without end.
             _ => "other",
         });
+    }
+
+    /// What became of the seal of a request: `verified`, or the code of the refusal.
+    pub fn seal(&self, result: &'static str) {
+        self.seals.increment(result);
     }
 
     /// A verdict on a certificate whose key was proved: `admitted`, or the code of the denial.

@@ -45,6 +45,9 @@ pub enum UpstreamError {
     /// The body is longer or shorter than announced. Client's fault.
     #[error("the body of the request has not the announced length")]
     RequestBodyLength,
+    /// Who [looks at](crate::HeldBody) the body first lets it go no further. What it gives says whose fault it was.
+    #[error("the body of the request is not passed on")]
+    RequestBodyRefused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl UpstreamError {
@@ -63,6 +66,7 @@ impl UpstreamError {
             // What a policy says of a length that is announced has the same code.
             Self::RequestBodyTooLong => "policy.body",
             Self::RequestBodyLength => "body.length",
+            Self::RequestBodyRefused(_) => "body.refused",
         }
     }
 
@@ -74,7 +78,9 @@ impl UpstreamError {
             }
             Self::ConnectTimeout | Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Saturated { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::RequestBody(_) | Self::RequestBodyLength => StatusCode::BAD_REQUEST,
+            Self::RequestBody(_) | Self::RequestBodyLength | Self::RequestBodyRefused(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::RequestBodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         }

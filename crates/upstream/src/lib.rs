@@ -20,7 +20,7 @@ mod upstream;
 pub use config::UpstreamConfig;
 pub use error::UpstreamError;
 pub use exchange::ResponseBody;
-pub use request::{BodyFraming, OutgoingRequest, RequestBody, TrailerRule, push_field};
+pub use request::{BodyFraming, BodySource, HeldBody, OutgoingRequest, RequestBody, TrailerRule, push_field};
 #[doc(hidden)]
 pub use response::read_answer_fields;
 pub use upstream::Upstream;

@@ -1,8 +1,17 @@
 //! A request on its way to an upstream.
 
-use std::{cell::Cell, fmt::Debug, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    fmt::Debug,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Frame, Incoming};
+
+use crate::UpstreamError;
 
 /// A request as it is sent.
 #[derive(Debug)]
@@ -17,11 +26,11 @@ pub struct OutgoingRequest {
     pub body: Option<RequestBody>,
 }
 
-/// The body of a request, as it comes from the client.
+/// The body of a request.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// From the client: hostile.
-    pub incoming: Incoming,
+    /// Where it comes from.
+    pub source: BodySource,
     /// How it is sent.
     pub framing: BodyFraming,
     /// Bytes that came, for whoever counts them.
@@ -32,6 +41,46 @@ pub struct RequestBody {
     pub stall_timeout: Duration,
     /// Which trailer fields pass; none without a rule.
     pub trailers: Option<Rc<dyn TrailerRule>>,
+}
+
+/// Where the bytes of a body come from.
+#[derive(Debug)]
+pub enum BodySource {
+    /// From the client, as they come: hostile.
+    Client(Incoming),
+    /// From whoever reads them first, or has read them. There are no trailer fields.
+    Held(Box<dyn HeldBody>),
+}
+
+/// A body that is looked at before an upstream gets it.
+pub trait HeldBody: Debug {
+    /// The next bytes; `None` at its end. An error ends the exchange, so that the upstream never has the whole request.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>>;
+
+    /// What the client has still to send, if anything.
+    fn into_unread(self: Box<Self>) -> Option<Incoming>;
+}
+
+impl BodySource {
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match self {
+            Self::Client(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(UpstreamError::RequestBody))),
+            Self::Held(body) => body.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
+        }
+    }
+
+    /// What the client has still to send, if anything.
+    pub fn into_unread(self) -> Option<Incoming> {
+        match self {
+            Self::Client(body) => Some(body),
+            Self::Held(body) => body.into_unread(),
+        }
+    }
 }
 
 /// Says which trailer fields of a client pass to an upstream.

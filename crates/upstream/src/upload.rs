@@ -2,12 +2,11 @@
 
 use std::{
     io::Write,
-    pin::Pin,
     task::{Context, Poll},
 };
 
 use http::HeaderMap;
-use hyper::body::{Body, Bytes, Frame};
+use hyper::body::{Bytes, Frame};
 use portcullis_http1::may_trail;
 use portcullis_socket::Socket;
 
@@ -54,8 +53,8 @@ impl Upload {
                 socket.take_written();
                 continue;
             };
-            let Poll::Ready(frame) = Pin::new(&mut body.incoming).poll_frame(cx) else { break };
-            let frame = frame.transpose().map_err(UpstreamError::RequestBody)?;
+            let Poll::Ready(frame) = body.source.poll_frame(cx) else { break };
+            let frame = frame.transpose()?;
             moved = true;
             let mut out = socket.take_written();
             out.clear();

@@ -32,10 +32,14 @@ pub(crate) const KEYS: &[&str] = &[
     "severities",
 ];
 
+const PROFILES: [(&str, Profile); 3] =
+    [("x509", Profile::X509), ("obie", Profile::Obie), ("psd2", Profile::Psd2)];
+
 /// The rules as written: any of them may be left to the listener.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientAuthWritten {
     place: Place,
+    purpose: Purpose,
     mode: Entry<Mode>,
     profile: Entry<Profile>,
     anchors: Entry<Vec<Located<String>>>,
@@ -57,14 +61,12 @@ impl ClientAuthWritten {
         };
         Self {
             place: section.place().clone(),
+            purpose: Purpose::Qwac,
             mode: section.choice(
                 "mode",
                 &[("required", Mode::Required), ("optional", Mode::Optional), ("off", Mode::Off)],
             ),
-            profile: section.choice(
-                "profile",
-                &[("x509", Profile::X509), ("obie", Profile::Obie), ("psd2", Profile::Psd2)],
-            ),
+            profile: section.choice("profile", &PROFILES),
             anchors: section.texts("anchors"),
             trusted_lists: section.flag("trusted_lists"),
             revocation: section.flag("revocation"),
@@ -81,12 +83,35 @@ impl ClientAuthWritten {
         }
     }
 
+    /// Reads what a table `[seal.NAME]` says of the certificates of seals.
+    pub(crate) fn of_seal(section: &Section<'_>) -> Self {
+        let place = section.place().clone();
+        let profile = match section.choice("certificate_profile", &PROFILES) {
+            Entry::Absent => {
+                let place = place.missing("certificate_profile");
+                Entry::Written(Located { value: Profile::Psd2, place })
+            }
+            written => written,
+        };
+        Self {
+            purpose: Purpose::Qsealc,
+            profile,
+            anchors: section.texts("anchors"),
+            trusted_lists: section.flag("trusted_lists"),
+            revocation: section.flag("revocation"),
+            register: section.flag("register"),
+            severities: SeveritiesWritten::read(section),
+            ..Self::nothing(place, false)
+        }
+    }
+
     fn nothing(place: Place, mistaken: bool) -> Self {
         fn entry<T>(mistaken: bool) -> Entry<T> {
             if mistaken { Entry::Mistaken } else { Entry::Absent }
         }
         Self {
             place,
+            purpose: Purpose::Qwac,
             mode: entry(mistaken),
             profile: entry(mistaken),
             anchors: entry(mistaken),
@@ -105,6 +130,7 @@ impl ClientAuthWritten {
     pub(crate) fn over(&self, listener: &Self) -> Self {
         Self {
             place: listener.place.clone(),
+            purpose: self.purpose,
             mode: self.mode.or_inherit(&listener.mode),
             profile: self.profile.or_inherit(&listener.profile),
             anchors: self.anchors.or_inherit(&listener.anchors),
@@ -195,9 +221,14 @@ impl<'r> AnchorShelf<'r> {
                 &written.place,
             );
         }
+        // No extended key usage is one of seals.
+        let usage = match written.purpose {
+            Purpose::Qwac => EkuRule::ClientAuth,
+            Purpose::Qsealc => EkuRule::Any,
+        };
         let mut rules = Rules {
-            purpose: Purpose::Qwac,
-            extended_key_usage: written.extended_key_usage.clone().or(EkuRule::ClientAuth),
+            purpose: written.purpose,
+            extended_key_usage: written.extended_key_usage.clone().or(usage),
             ..Rules::of(profile?)
         };
         let (revocation, register, keys) = match mode {
@@ -207,7 +238,14 @@ impl<'r> AnchorShelf<'r> {
                 (
                     revocation::asked(&written.revocation, sources.revocation.as_ref(), self.report),
                     register::asked(&written.register, profile, sources.register.as_ref(), self.report),
-                    keys::asked((&written.key, &written.enrolment), profile, sources.keys, self.report),
+                    match written.purpose {
+                        Purpose::Qwac => {
+                            let asked = (&written.key, &written.enrolment);
+                            keys::asked(asked, profile, sources.keys, self.report)
+                        }
+                        // Keys are of those who connect.
+                        Purpose::Qsealc => None,
+                    },
                 )
             }
         };

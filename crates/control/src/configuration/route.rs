@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use portcullis_gateway::plan::{Action, Answer, AnswerBody, TokenPlan};
+use portcullis_gateway::plan::{Action, Answer, AnswerBody, SealDemand, TokenPlan};
 use portcullis_identity::{Role, Roles};
 use portcullis_policy::{HostName, Route, RouteTable, TrustDomain};
 
@@ -13,12 +13,25 @@ use super::{
     host_name,
     issuer::TokenWritten,
     mistake::{Located, Place, Report, shown},
+    seal::SealDemandWritten,
     section::Section,
     spelling,
 };
 
-pub(crate) const KEYS: &[&str] =
-    &["path", "host", "roles", "respond", "upstream", "token", "issuers", "scopes", "claims", "key_claim"];
+pub(crate) const KEYS: &[&str] = &[
+    "path",
+    "host",
+    "roles",
+    "respond",
+    "upstream",
+    "token",
+    "issuers",
+    "scopes",
+    "claims",
+    "key_claim",
+    "signature",
+    "seal",
+];
 
 pub(crate) const RESPOND_KEYS: &[&str] = &["status", "headers", "body", "echo"];
 
@@ -49,6 +62,7 @@ pub(crate) struct RouteWritten {
     upstream: Entry<String>,
     answer: Option<Answer>,
     token: TokenWritten,
+    seal: SealDemandWritten,
 }
 
 impl RouteWritten {
@@ -67,6 +81,7 @@ impl RouteWritten {
             upstream: section.text("upstream"),
             answer: section.section("respond", RESPOND_KEYS).and_then(|respond| read_answer(&respond)),
             token: TokenWritten::read(section),
+            seal: SealDemandWritten::read(section),
         }
     }
 
@@ -83,12 +98,17 @@ impl RouteWritten {
             .ok()
     }
 
-    /// What the route does and asks of a token, with upstreams and issuers by their names. `None` after a mistake.
-    fn action(self, names: &Names, report: &Report) -> Option<(Action, Option<TokenPlan>)> {
-        let Names { upstreams, issuers } = names;
+    /// What the route does and asks of a token and a seal, with what it names by its name. `None` after a mistake.
+    fn asked(self, names: &Names, report: &Report) -> Option<RouteLoaded> {
+        let Names { upstreams, issuers, seals } = names;
         let token = self.token.load(issuers, report);
+        let sealed = self.seal.load(seals, report);
         let Some(upstream) = self.upstream.written() else {
-            return Some((Action::Respond(self.answer?), token?));
+            return Some(RouteLoaded {
+                action: Action::Respond(self.answer?),
+                token: token?,
+                sealed: sealed?,
+            });
         };
         let index = upstreams.iter().position(|name| *name == upstream.value);
         if index.is_none() {
@@ -98,7 +118,7 @@ impl RouteWritten {
             };
             report.mistake(&upstream.place, message);
         }
-        Some((Action::Forward(index?), token?))
+        Some(RouteLoaded { action: Action::Forward(index?), token: token?, sealed: sealed? })
     }
 }
 
@@ -106,14 +126,23 @@ impl RouteWritten {
 pub(crate) struct Names {
     pub(crate) upstreams: Vec<String>,
     pub(crate) issuers: Vec<String>,
+    pub(crate) seals: Vec<String>,
+}
+
+/// What one route does, and what it asks.
+struct RouteLoaded {
+    action: Action,
+    token: Option<TokenPlan>,
+    sealed: Option<SealDemand>,
 }
 
 /// All routes as run.
 pub(crate) struct RoutesLoaded {
     pub(crate) table: RouteTable,
-    /// What each does, and what it asks of a token.
+    /// What each does, and what it asks of a token and a seal.
     pub(crate) actions: Vec<Action>,
     pub(crate) tokens: Vec<Option<TokenPlan>>,
+    pub(crate) sealed: Vec<Option<SealDemand>>,
 }
 
 /// All routes as run, with what each does. `None` after a mistake. With no `domains`, since one could not be read, hosts
@@ -126,16 +155,21 @@ pub(crate) fn load(
 ) -> Option<RoutesLoaded> {
     let routes: Vec<Option<Route>> = written.iter().map(|route| route.load(domains, report)).collect();
     let distinct = report_twins(&written, &routes, report);
-    let actions: Vec<_> = written.into_iter().map(|route| route.action(names, report)).collect();
+    let asked: Vec<_> = written.into_iter().map(|route| route.asked(names, report)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     if !distinct {
         return None;
     }
-    let actions: Vec<_> = actions.into_iter().collect::<Option<_>>()?;
-    let (actions, tokens) = actions.into_iter().unzip();
+    let asked: Vec<RouteLoaded> = asked.into_iter().collect::<Option<_>>()?;
     let table =
         RouteTable::new(routes).map_err(|error| report.mistake(&Place::FILE, error.to_string())).ok()?;
-    Some(RoutesLoaded { table, actions, tokens })
+    let (mut actions, mut tokens, mut sealed) = (Vec::new(), Vec::new(), Vec::new());
+    for route in asked {
+        actions.push(route.action);
+        tokens.push(route.token);
+        sealed.push(route.sealed);
+    }
+    Some(RoutesLoaded { table, actions, tokens, sealed })
 }
 
 /// Reports each route that is the same as an earlier one, by the rule of the table itself. Returns whether there is none.

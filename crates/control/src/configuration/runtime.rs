@@ -1,18 +1,18 @@
 //! `[runtime]`.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
-use portcullis_gateway::plan::{IoChoice, RuntimePlan};
+use portcullis_gateway::plan::{IoChoice, RuntimePlan, SpoolPlan};
 
 use super::{
     entry::Entry,
     fixed::Fixed,
-    mistake::{Located, Place},
-    quantity::show_duration,
+    mistake::{Located, Place, shown},
+    quantity::{show_duration, show_size},
     section::Section,
 };
 
-pub(crate) const KEYS: &[&str] = &["shards", "cpus", "io", "drain_timeout"];
+pub(crate) const KEYS: &[&str] = &["shards", "cpus", "io", "drain_timeout", "spool_dir", "spool_max"];
 
 /// More threads than any machine has cores.
 const SHARDS_MOST: usize = 1024;
@@ -21,6 +21,11 @@ const CPUS_MOST: u64 = 1024;
 /// Enough for a request in flight to end, and within the patience of a service manager (systemd waits 90 s).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_MOST: Duration = Duration::from_secs(60 * 60);
+
+/// A hundred bodies of the longest that sealed requests may have by default, with room to spare.
+const SPOOL_MAX: u64 = 16 << 30;
+const SPOOL_MAX_LEAST: u64 = 1 << 20;
+const SPOOL_MAX_MOST: u64 = 1 << 40;
 
 /// Reads the table; `None` stands for one that is not written. Also returns what must stay as it is.
 pub(crate) fn read(section: Option<&Section<'_>>) -> (RuntimePlan, Vec<Fixed>) {
@@ -32,7 +37,7 @@ pub(crate) fn read(section: Option<&Section<'_>>) -> (RuntimePlan, Vec<Fixed>) {
     let io_names = [(IoChoice::Auto, "auto"), (IoChoice::IoUring, "io_uring"), (IoChoice::Epoll, "epoll")];
     let io_name =
         |io: &IoChoice| io_names.iter().find(|(choice, _)| choice == io).map_or("", |(_, name)| name);
-    let fixed = vec![
+    let mut fixed = vec![
         Fixed::of(
             "runtime.shards",
             &shards,
@@ -47,7 +52,29 @@ pub(crate) fn read(section: Option<&Section<'_>>) -> (RuntimePlan, Vec<Fixed>) {
         warn_of_shared_cores(section, shards, &cpus.value);
     }
     let (shards, cpus) = layout(shards.or(None), cpus.written().map(|cpus| cpus.value));
-    (RuntimePlan { shards, cpus, io: io.or(IoChoice::Auto), drain_timeout: drain.or(DRAIN_TIMEOUT) }, fixed)
+    let (spool, spool_fixed) = read_spool(section);
+    fixed.extend(spool_fixed);
+    let (io, drain_timeout) = (io.or(IoChoice::Auto), drain.or(DRAIN_TIMEOUT));
+    (RuntimePlan { shards, cpus, io, drain_timeout, spool }, fixed)
+}
+
+/// Where bodies wait that are too long for memory.
+fn read_spool(section: Option<&Section<'_>>) -> (SpoolPlan, [Fixed; 2]) {
+    let directory = section.map_or(Entry::Absent, |section| section.text("spool_dir"));
+    if let (Some(section), Some(directory)) = (section, directory.as_written())
+        && !Path::new(&directory.value).is_dir()
+    {
+        section.report().mistake(&directory.place, format!("{} is no directory", shown(&directory.value)));
+    }
+    let range = SPOOL_MAX_LEAST..=SPOOL_MAX_MOST;
+    let bytes_max = section.map_or(Entry::Absent, |section| section.size("spool_max", range));
+    let system = std::env::temp_dir();
+    let fixed = [
+        Fixed::of("runtime.spool_dir", &directory, Clone::clone, &system.display().to_string()),
+        Fixed::of("runtime.spool_max", &bytes_max, |bytes| show_size(*bytes), &show_size(SPOOL_MAX)),
+    ];
+    let directory = directory.written().map_or(system, |written| written.value.into());
+    (SpoolPlan { directory, bytes_max: bytes_max.or(SPOOL_MAX) }, fixed)
 }
 
 fn read_io(section: &Section<'_>) -> Entry<IoChoice> {

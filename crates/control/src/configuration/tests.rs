@@ -9,6 +9,7 @@ mod reload;
 mod resumption;
 mod revocation;
 mod route;
+mod seal;
 mod syntax;
 mod upstream;
 

@@ -36,7 +36,7 @@ const IDLE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECTIONS_MOST: u64 = 65_535;
 
 /// The fields of the hand-off, by the names that an operator gives them.
-const HAND_OFF: [(&str, HandOffField); 13] = [
+const HAND_OFF: [(&str, HandOffField); 14] = [
     ("client-cert", HandOffField::ClientCert),
     ("client-cert-chain", HandOffField::ClientCertChain),
     ("authorisation", HandOffField::Authorisation),
@@ -46,6 +46,7 @@ const HAND_OFF: [(&str, HandOffField); 13] = [
     ("organisation", HandOffField::Organisation),
     ("forwarded", HandOffField::Forwarded),
     ("key", HandOffField::Key),
+    ("seal", HandOffField::Seal),
     ("qtsp", HandOffField::Qtsp),
     ("codes", HandOffField::Codes),
     ("assertion", HandOffField::Assertion),

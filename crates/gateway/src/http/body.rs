@@ -80,7 +80,7 @@ impl OutgoingBody {
             && body.is_end_stream()
             && let Some(unread) = body.take_unread()
         {
-            remainder.body = Some(unread.incoming);
+            remainder.body = unread.source.into_unread();
         }
         remainder.body.is_some().then_some(remainder)
     }
@@ -128,7 +128,7 @@ impl Drop for OutgoingBody {
             return;
         };
         if let Source::Relayed(body) = &mut self.source {
-            remainder.body = body.take_unread().map(|unread| unread.incoming);
+            remainder.body = body.take_unread().and_then(|unread| unread.source.into_unread());
         }
         if remainder.body.is_some() {
             drop(monoio::spawn(async move { poll_fn(|cx| remainder.poll_discard(cx)).await }));

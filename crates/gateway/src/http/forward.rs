@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use http::{HeaderMap, Method, Request, header, request::Parts};
 use hyper::body::{Body, Incoming};
 use portcullis_policy::{Grant, RequestPath};
-use portcullis_upstream::{BodyFraming, OutgoingRequest, RequestBody, TrailerRule, push_field};
+use portcullis_upstream::{BodyFraming, BodySource, OutgoingRequest, RequestBody, TrailerRule, push_field};
 
 use crate::{
     http::{
@@ -59,23 +59,29 @@ pub(crate) struct BodyTerms {
     pub(crate) trailers: Option<Rc<HandOff>>,
 }
 
-/// Ends `head` by how the body is framed. HTTP/1.1 framing is made anew: the client's has been used up.
-pub(crate) fn outgoing(
-    (parts, body): (Parts, Incoming),
-    mut head: Vec<u8>,
-    terms: BodyTerms,
-) -> OutgoingRequest {
-    let framing = match body.size_hint().exact() {
+/// How the body of a client is framed for an upstream; `None` where there is none. HTTP/1.1 framing is made anew: the client's has
+/// been used up.
+pub(crate) fn framing_of(body: &Incoming) -> Option<BodyFraming> {
+    match body.size_hint().exact() {
         _ if body.is_end_stream() => None,
         // An h2 stream that announced nothing and has not ended may yet send something, which makes it malformed.
         Some(0) | None => Some(BodyFraming::Chunked),
         Some(length) => Some(BodyFraming::Length(length)),
-    };
-    match framing {
-        Some(BodyFraming::Length(length)) => {
+    }
+}
+
+/// Ends `head` by how the body is framed.
+pub(crate) fn outgoing(
+    parts: &Parts,
+    body: Option<(BodyFraming, BodySource)>,
+    mut head: Vec<u8>,
+    terms: BodyTerms,
+) -> OutgoingRequest {
+    match &body {
+        Some((BodyFraming::Length(length), _)) => {
             push_field("content-length", length.to_string().as_bytes(), &mut head);
         }
-        Some(BodyFraming::Chunked) => push_field("transfer-encoding", b"chunked", &mut head),
+        Some((BodyFraming::Chunked, _)) => push_field("transfer-encoding", b"chunked", &mut head),
         // Methods for which a body is expected say that there is none (RFC 9110 8.6).
         None if matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) => {
             push_field("content-length", b"0", &mut head);
@@ -89,8 +95,8 @@ pub(crate) fn outgoing(
         head,
         is_head: parts.method == Method::HEAD,
         is_idempotent: parts.method.is_idempotent(),
-        body: framing.map(|framing| RequestBody {
-            incoming: body,
+        body: body.map(|(framing, source)| RequestBody {
+            source,
             framing,
             received: Rc::default(),
             bytes_max,

@@ -10,6 +10,9 @@ mod h2;
 mod hand_off;
 mod problem;
 mod routing;
+mod seal;
+mod seal_refusal;
+mod sealed_body;
 mod service;
 mod token;
 
@@ -18,4 +21,5 @@ pub(crate) use h2::serve as serve_h2;
 pub(crate) use hand_off::{HandOff, identity_lines};
 pub(crate) use problem::Problem;
 pub(crate) use routing::{host_of, meet, path_of};
+pub(crate) use seal::{REPLAY_ENTRIES_MAX, Seals};
 pub(crate) use token::{Presenter, Tokens};

@@ -1,13 +1,16 @@
 //! Refusals of requests as problem documents (RFC 9457).
 
+use std::{error::Error, iter::successors};
+
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use portcullis_identity::Roles;
 use portcullis_keys::Overstep;
 use portcullis_policy::{Assessment, Denial, Finding};
 use portcullis_token::TokenError;
+use portcullis_upstream::UpstreamError;
 use serde::Serialize;
 
-use crate::http::body::OutgoingBody;
+use crate::http::{body::OutgoingBody, seal_refusal::SealRefusal};
 
 /// Findings that a refusal lists, the gravest first; how many more there are stands beside them. A certificate as it is meant
 /// has a handful, one that was made to be odd has a hundred, and every request is answered with them. The message of each is
@@ -34,6 +37,8 @@ pub(crate) struct Problem {
     findings: Box<[Finding]>,
     #[serde(skip_serializing_if = "is_zero")]
     findings_omitted: u16,
+    #[serde(flatten)]
+    seal: Option<Box<SealProblem>>,
     #[serde(skip)]
     advice: Option<Box<Advice>>,
 }
@@ -44,6 +49,25 @@ enum Advice {
     Again(Again),
     /// What `WWW-Authenticate` says.
     Challenge(String),
+}
+
+/// What is told of a seal.
+#[derive(Debug, Serialize)]
+struct SealProblem {
+    /// What its certificate was refused for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_code: Option<&'static str>,
+    /// For a client that speaks the Berlin Group's language.
+    #[serde(rename = "tppMessages", skip_serializing_if = "Option::is_none")]
+    tpp_messages: Option<[TppMessage; 1]>,
+}
+
+/// What is wrong, as the Berlin Group has it (`NextGenPSD2` implementation guidelines, section on error information).
+#[derive(Debug, Serialize)]
+struct TppMessage {
+    category: &'static str,
+    code: &'static str,
+    text: Box<str>,
 }
 
 /// When the same may be asked again, and by which limit.
@@ -67,6 +91,7 @@ impl Problem {
             certificate_roles: None,
             findings: Box::default(),
             findings_omitted: 0,
+            seal: None,
             advice: None,
         }
     }
@@ -120,6 +145,33 @@ impl Problem {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
         let advice = error.challenge().map(|challenge| Box::new(Advice::Challenge(challenge)));
         Self { advice, ..Self::new(status, error.code(), error.to_string()) }
+    }
+
+    /// The answer to a sealed request that goes no further; for those who read `tppMessages` with them.
+    pub(crate) fn seal(refusal: &SealRefusal, tells_tpp: bool) -> Self {
+        let problem = Self::new(refusal.status(), refusal.code(), chain(refusal));
+        let message = || TppMessage {
+            category: "ERROR",
+            code: refusal.tpp_code(),
+            // The guidelines give it 500 characters.
+            text: problem.detail.chars().take(500).collect(),
+        };
+        let tpp_messages = tells_tpp.then(|| [message()]);
+        let (certificate_code, findings) = match refusal {
+            SealRefusal::Certificate { code, findings, .. } => (Some(*code), findings.clone()),
+            _ => (None, Box::default()),
+        };
+        Self { seal: Some(Box::new(SealProblem { certificate_code, tpp_messages })), findings, ..problem }
+    }
+
+    /// The answer to a request whose upstream gave none.
+    pub(crate) fn upstream(error: &UpstreamError, tells_tpp: bool) -> Self {
+        if let UpstreamError::RequestBodyRefused(refusal) = error
+            && let Some(refusal) = refusal.downcast_ref::<SealRefusal>()
+        {
+            return Self::seal(refusal, tells_tpp);
+        }
+        Self::new(error.status(), error.code(), error.to_string())
     }
 
     /// A 403 for a certificate that was refused, with what was found out about it.
@@ -192,6 +244,12 @@ impl Again {
             }
         }
     }
+}
+
+/// An error and its causes: whoever runs the gate reads here why there is no place for a body.
+fn chain(error: &dyn Error) -> String {
+    let causes = successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 // serde asks by reference.

@@ -18,7 +18,7 @@ use hyper::{
 use portcullis_http1::{CONTENT_LENGTH_MAX, HeadRefusal, is_token};
 use portcullis_policy::{Permit, authorise};
 use portcullis_telemetry::{AccessRecord, Refused, now_unix_s};
-use portcullis_upstream::{OutgoingRequest, Upstream};
+use portcullis_upstream::{BodySource, OutgoingRequest, Upstream};
 
 use crate::{
     http::{
@@ -27,9 +27,11 @@ use crate::{
         forward::{self, BodyTerms},
         problem::Problem,
         routing::{host_of, meet, path_of},
+        seal::{SealedBody, SealedHead, is_sealed},
+        sealed_body::{self, Bounds},
     },
     judge::Standing,
-    plan::{Action, IssuerKeys, Plan, TokenPlan},
+    plan::{Action, HandOffField, IssuerKeys, Plan, TokenPlan},
     session::{InFlight, Session},
     view::{UpstreamView, View},
 };
@@ -75,6 +77,12 @@ enum Granted {
     Answer(Response<OutgoingBody>),
     /// To the upstream of that index, with this head so far.
     Forward(usize, Vec<u8>),
+}
+
+/// What becomes of a sealed request, if its body is the one that was sealed.
+struct GrantedSealed {
+    granted: Granted,
+    body: SealedBody,
 }
 
 /// Why a request is not granted at once.
@@ -155,7 +163,16 @@ impl Session {
                 }));
             }
             Err(Unanswered::Refused(problem)) => Err(problem),
-            Ok(granted) => Ok(granted),
+            Ok((granted, Some(body))) => {
+                let granted = GrantedSealed { granted, body };
+                return Answering::Relayed(Box::pin(answer_sealed(
+                    request,
+                    taken,
+                    (in_flight, view),
+                    granted,
+                )));
+            }
+            Ok((granted, None)) => Ok(granted),
         };
         let (parts, body) = request.into_parts();
         let stall_timeout = self.with_limits(|limits| limits.stall_timeout);
@@ -165,12 +182,13 @@ impl Session {
                 let UpstreamView { upstream, hand_off } = &view.upstreams[index];
                 let trailers = upstream.config().trailers.then(|| Rc::clone(hand_off));
                 let terms = BodyTerms { stall_timeout, bytes_max: self.body_bytes_max(), trailers };
-                let outgoing = forward::outgoing((parts, body), head, terms);
+                let body = forward::framing_of(&body).map(|framing| (framing, BodySource::Client(body)));
+                let outgoing = forward::outgoing(&parts, body, head, terms);
                 if let Some(body) = &outgoing.body {
                     in_flight.count_received(Rc::clone(&body.received));
                 }
                 let remainder = Remainder::new(in_flight, is_h2, stall_timeout);
-                let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder);
+                let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder, false);
                 return Answering::Relayed(Box::pin(relayed));
             }
             Ok(Granted::Answer(response)) => taken.answered(response),
@@ -204,7 +222,7 @@ impl Session {
         permit: &Permit,
         request: &Request<Incoming>,
         (in_flight, started, turn): (&InFlight, Instant, Turn),
-    ) -> Result<Granted, Unanswered> {
+    ) -> Result<(Granted, Option<SealedBody>), Unanswered> {
         let serves = |host: &str| self.with_domain(|domain| domain.serves(host));
         let host = host_of(request.uri(), request.headers(), serves)?;
         // Heads of HTTP/1.1 were scanned.
@@ -230,15 +248,21 @@ impl Session {
                 }
             })?;
         }
+        let sealed = self.check_seal((&view.plan, index), (request, host.authority()), permit)?;
         view.routes[index].granted.increment(1);
-        Ok(match &view.plan.actions[index] {
+        let granted = match &view.plan.actions[index] {
             Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
             Action::Forward(upstream) => {
                 let hand_off = &view.upstreams[*upstream].hand_off;
-                let head = forward::head(self, &grant, (&host, &path), request, hand_off);
+                let mut head = forward::head(self, &grant, (&host, &path), request, hand_off);
+                if let Some(sealed) = sealed.as_ref().filter(|_| hand_off.fields.contains(HandOffField::Seal))
+                {
+                    head.extend_from_slice(&sealed.line);
+                }
                 Granted::Forward(*upstream, head)
             }
-        })
+        };
+        Ok((granted, sealed.map(|sealed| sealed.body)))
     }
 
     /// Whether the token of a request is what its route asks for.
@@ -254,6 +278,26 @@ impl Session {
         checked.map_err(|refusal| match refusal.keys {
             Some(keys) if turn == Turn::First => Unanswered::Awaits(keys),
             _ => Problem::token(&refusal.error).into(),
+        })
+    }
+
+    /// Whether the head of a request is sealed as its route asks, and by whom it should be. `None` where there need be no seal, and is
+    /// none.
+    fn check_seal(
+        &self,
+        (plan, route): (&Plan, usize),
+        (request, authority): (&Request<Incoming>, &str),
+        permit: &Permit,
+    ) -> Result<Option<SealedHead>, Problem> {
+        let Some(asked) = plan.sealed[route] else { return Ok(None) };
+        let seal = &plan.seals[asked.seal];
+        if !asked.is_required && !is_sealed(request, seal) {
+            return Ok(None);
+        }
+        let judged = self.judge_seal((plan, seal), (request, authority), permit.identity());
+        judged.map(Some).map_err(|refusal| {
+            self.shard.listeners[self.listener].metrics.seal(refusal.code());
+            Problem::seal(&refusal, seal.tells_tpp())
         })
     }
 
@@ -287,13 +331,14 @@ impl Taken {
         upstream: Rc<Upstream>,
         mut request: OutgoingRequest,
         remainder: Remainder,
+        tells_tpp: bool,
     ) -> Result<Response<OutgoingBody>, Infallible> {
         Ok(match upstream.exchange(&mut request).await {
             Ok(response) => with_remainder(self.answered(response.map(OutgoingBody::relayed)), remainder),
             Err(error) => {
-                let refusal = self.refused(Problem::new(error.status(), error.code(), error.to_string()));
-                match request.body.take() {
-                    Some(unread) => with_remainder(refusal, remainder.of(unread.incoming)),
+                let refusal = self.refused(Problem::upstream(&error, tells_tpp));
+                match request.body.take().and_then(|unread| unread.source.into_unread()) {
+                    Some(unread) => with_remainder(refusal, remainder.of(unread)),
                     None => refusal,
                 }
             }
@@ -338,6 +383,45 @@ impl Taken {
         }
         response
     }
+}
+
+/// Answers a request whose head was sealed, once its body has come; or begins to pass it on.
+async fn answer_sealed(
+    request: Request<Incoming>,
+    taken: Taken,
+    (mut in_flight, view): (InFlight, Rc<View>),
+    GrantedSealed { granted, body: sealed }: GrantedSealed,
+) -> Result<Response<OutgoingBody>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let session = Rc::clone(&taken.session);
+    let stall_timeout = session.with_limits(|limits| limits.stall_timeout);
+    let bounds =
+        Bounds { stall_timeout, policy_bytes_max: session.body_bytes_max(), received: Rc::default() };
+    in_flight.count_received(Rc::clone(&bounds.received));
+    let remainder = Remainder::new(in_flight, parts.version >= Version::HTTP_2, stall_timeout);
+    let tells_tpp = sealed.tells_tpp;
+    let refused = match granted {
+        Granted::Answer(response) => match sealed_body::verify(body, sealed, &bounds).await {
+            Ok(()) => return Ok(with_remainder(taken.answered(response), remainder)),
+            Err(refused) => refused,
+        },
+        Granted::Forward(index, head) => {
+            match sealed_body::pass_on(body, sealed, bounds, &session.shard.seals.spool).await {
+                Ok(body) => {
+                    let terms = BodyTerms { stall_timeout, bytes_max: u64::MAX, trailers: None };
+                    let outgoing = forward::outgoing(&parts, body, head, terms);
+                    let upstream = Rc::clone(&view.upstreams[index].upstream);
+                    return taken.relay(upstream, outgoing, remainder, tells_tpp).await;
+                }
+                Err(refused) => refused,
+            }
+        }
+    };
+    let (refusal, body) = refused;
+    // A client that waits for leave to send its body (RFC 9110 10.1.1) has its answer instead.
+    let waits = parts.headers.contains_key(header::EXPECT);
+    let remainder = if waits { remainder } else { remainder.of(body) };
+    Ok(with_remainder(taken.refused(Problem::seal(&refusal, tells_tpp)), remainder))
 }
 
 fn with_remainder(response: Response<OutgoingBody>, remainder: Remainder) -> Response<OutgoingBody> {

@@ -6,7 +6,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use portcullis_policy::Snapshot;
 use portcullis_test_pki::{Authority, Credential, ServerCertificate};
 
 use crate::configuration::{Configuration, Mistakes};
@@ -79,7 +78,7 @@ impl Bench {
 
     pub(super) fn load(&self, text: &str) -> Result<Configuration, Mistakes> {
         self.file("portcullis.toml", text);
-        Configuration::load(&self.folder.join("portcullis.toml"), &Snapshot::default(), None)
+        Configuration::load(&self.folder.join("portcullis.toml"), None, None)
     }
 
     /// The configuration, which has no mistakes.

@@ -2,7 +2,6 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use portcullis_policy::Snapshot;
 use proptest::prelude::*;
 
 use super::*;
@@ -137,9 +136,8 @@ fn broken_toml_is_told_with_its_lines() {
 #[test]
 fn a_configuration_that_cannot_be_read_is_told() {
     let bench = Bench::new();
-    let load = |name: &str| {
-        Configuration::load(&bench.folder().join(name), &Snapshot::default(), None).unwrap_err().to_string()
-    };
+    let load =
+        |name: &str| Configuration::load(&bench.folder().join(name), None, None).unwrap_err().to_string();
     assert!(load("missing.toml").contains("missing.toml: cannot be read"));
     assert!(load(".").contains("is not a regular file"));
     fs::write(bench.folder().join("latin1.toml"), b"# \xe9").unwrap();
@@ -229,7 +227,8 @@ fn documentation_names_every_key() {
     let text = fs::read_to_string(path).unwrap();
     use crate::configuration::{
         admin, admin_tls, assertion, cache, certificate, client_auth, issuer, keys as key_store, limits,
-        listener, log, metrics, policy, register, resumption, revocation, route, runtime, trust, upstream,
+        listener, log, metrics, policy, register, resumption, revocation, route, runtime, seal, trust,
+        upstream,
     };
     let keys = [
         admin::KEYS,
@@ -253,6 +252,7 @@ fn documentation_names_every_key() {
         route::KEYS,
         route::RESPOND_KEYS,
         runtime::KEYS,
+        seal::KEYS,
         upstream::KEYS,
     ];
     for key in keys.concat() {
@@ -271,7 +271,7 @@ proptest! {
     #[test]
     fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         let text = String::from_utf8_lossy(&bytes);
-        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default(), None);
+        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), None, None);
     }
 
     #[test]
@@ -285,6 +285,6 @@ proptest! {
                 text.replace_range(start..end, &new);
             }
         }
-        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), &Snapshot::default(), None);
+        let _ = Configuration::parse(&text, Path::new("/nonexistent/a.toml"), None, None);
     }
 }

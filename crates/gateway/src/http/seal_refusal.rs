@@ -1,0 +1,94 @@
+//! Why a sealed request goes no further.
+
+use http::StatusCode;
+use portcullis_policy::Finding;
+use portcullis_seal::SealError;
+use portcullis_upstream::UpstreamError;
+use thiserror::Error;
+
+use crate::spool::SpoolError;
+
+/// Why a sealed request goes no further.
+#[derive(Debug, Error)]
+pub(crate) enum SealRefusal {
+    /// The seal is none, or not of this message.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Its certificate is not one of a seal that is believed. Client's fault.
+    #[error("the certificate of the seal is refused ({code}): {reason}")]
+    Certificate {
+        /// The code of the denial.
+        code: &'static str,
+        /// What the denial says.
+        reason: Box<str>,
+        /// What was found out about it, the gravest first.
+        findings: Box<[Finding]>,
+    },
+    /// It is the seal of somebody else than whose connection it is. Client's fault.
+    #[error("the request is sealed by {sealed}, and came over a connection of {connected}")]
+    Organisation {
+        /// organizationIdentifier of the seal's certificate.
+        sealed: Box<str>,
+        /// That of the connection's.
+        connected: Box<str>,
+    },
+    /// The body is longer than sealed ones may be. Client's fault.
+    #[error("the body of a sealed request may have {bytes_max} bytes here")]
+    TooLong {
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// There is nowhere to put the body. Ours.
+    #[error("the body cannot be held until it is known to be the one that was sealed")]
+    Spool(#[from] SpoolError),
+    /// The body did not come.
+    #[error(transparent)]
+    Body(#[from] UpstreamError),
+}
+
+impl SealRefusal {
+    /// What becomes of an exchange whose body is refused while it is under way.
+    pub(crate) fn into_upstream(self) -> UpstreamError {
+        match self {
+            Self::Body(error) => error,
+            refusal => UpstreamError::RequestBodyRefused(Box::new(refusal)),
+        }
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Seal(error) => error.code(),
+            Self::Certificate { .. } => "seal.certificate",
+            Self::Organisation { .. } => "seal.organisation",
+            Self::TooLong { .. } => "seal.body",
+            Self::Spool(SpoolError::Full { .. }) => "seal.spool-full",
+            Self::Spool(_) => "seal.spool",
+            Self::Body(error) => error.code(),
+        }
+    }
+
+    /// The status that goes with it.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Seal(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
+            Self::Certificate { .. } => StatusCode::UNAUTHORIZED,
+            Self::Organisation { .. } => StatusCode::FORBIDDEN,
+            Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Spool(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(error) => error.status(),
+        }
+    }
+
+    /// The code that the Berlin Group gives it in `tppMessages`.
+    pub(crate) fn tpp_code(&self) -> &'static str {
+        match self {
+            Self::Seal(error) => error.tpp_code(),
+            Self::Certificate { code: "path.expired" | "validity.expired", .. } => "CERTIFICATE_EXPIRED",
+            Self::Certificate { code: "revocation.revoked", .. } => "CERTIFICATE_REVOKED",
+            Self::Certificate { .. } | Self::Organisation { .. } => "CERTIFICATE_INVALID",
+            Self::TooLong { .. } | Self::Body(_) => "FORMAT_ERROR",
+            Self::Spool(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
+}

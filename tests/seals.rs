@@ -1,0 +1,464 @@
+//! Sealed requests on routes: one that its own organisation sealed reaches the backend once, whole and unchanged, however long it is and however
+//! it comes; one of which a byte is not what was sealed never does, and the answer says why; what is long waits on disk and not in memory.
+
+use std::{
+    cell::Cell,
+    fs,
+    sync::{Arc, Mutex},
+};
+
+use portcullis_seal::{Algorithm, RequestHead, Sealer};
+use portcullis_test_harness::{
+    Backend, Configuration, Gate, H2Client, Next, Received, Response, Site, TlsClient, eventually, h2_request,
+};
+use portcullis_test_pki::qc_statements::qc_type;
+use portcullis_test_pki::revocation::OcspAnswer;
+use portcullis_test_pki::{Authority, Credential, QcStatements, Role, TppCertificate, oid};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime, macros::format_description};
+
+const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+const SEAL: &str = "[seal.tpp]\nanchors = [\"seals.pem\"]\nmemory_max = \"64k\"\nbody_max = \"24m\"";
+const BODY: &[u8] = br#"{"amount":"1.00","creditor":"DE02100100109307118603"}"#;
+const ORGANISATION: &str = "PSDES-BE-1";
+
+fn tpp(identifier: &str) -> TppCertificate {
+    TppCertificate::new("Lindenblatt Kontodienst GmbH")
+        .roles([Role::PspAi])
+        .organization_identifier(identifier)
+}
+
+/// A certificate for seals (EN 319 412-3).
+fn seal(identifier: &str) -> TppCertificate {
+    let statements = QcStatements::qwac().set(oid::QC_TYPE, Some(&qc_type(&[oid::QCT_ESEAL])));
+    let policy: &[u64] = &[0, 4, 0, 194_112, 1, 3];
+    let seal = TppCertificate::new("Lindenblatt Kontodienst GmbH").qc_statements(statements);
+    let seal = seal.roles([Role::PspAi]).organization_identifier(identifier).policies([policy]);
+    seal.extended_key_usages([]).names(Vec::<String>::new())
+}
+
+/// A site with a gate before a backend.
+struct Bank {
+    site: Site,
+    backend: Backend,
+    client: Credential,
+    seal: Credential,
+}
+
+/// What is asked.
+#[derive(Clone)]
+struct Message {
+    path: &'static str,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Bank {
+    fn new() -> Self {
+        let site = Site::new();
+        site.write("seals.pem", &site.qtsp.issuing_pem());
+        fs::create_dir(site.path("spool")).expect("a directory");
+        let (client, seal) = (site.issue(tpp(ORGANISATION)), site.issue(seal(ORGANISATION)));
+        Self { site, backend: Backend::echoing(), client, seal }
+    }
+
+    fn gate(&self, seal: &str) -> Gate {
+        self.gate_on("auto", seal)
+    }
+
+    fn gate_on(&self, io: &str, seal: &str) -> Gate {
+        let route = |path: &str, signature: &str, action: &str| {
+            format!("[[route]]\npath = \"{path}\"\nsignature = \"{signature}\"\n{action}\n")
+        };
+        let routes = [
+            route("/payments", "required", "upstream = \"bank\""),
+            route("/optional", "optional", "upstream = \"bank\""),
+            route("/own", "required", "respond = { body = \"own\" }"),
+            "[[route]]\npath = \"/open\"\nupstream = \"bank\"\n".to_owned(),
+        ];
+        let spool = self.site.path("spool");
+        let configuration = Configuration::psd2()
+            .runtime(&format!("shards = 1\nio = \"{io}\"\nspool_dir = \"{}\"", spool.display()))
+            .client_auth(
+                "mode = \"required\"\nprofile = \"psd2\"\nanchors = [\"qtsp.pem\"]\nrevocation = false",
+            )
+            .routes(&routes.concat())
+            .and(&format!("{}\n{seal}", Configuration::upstream("bank", &[self.backend.address()], "")));
+        Gate::start(PORTCULLIS, &self.site, &configuration)
+    }
+
+    fn tls(&self) -> TlsClient {
+        TlsClient::new(&self.site.bank).credential(&self.client)
+    }
+
+    /// Sealed so many seconds ago.
+    fn sealed(&self, request_id: &str, age_s: i64, body: &[u8]) -> Message {
+        sealed_by(&self.seal, ("/payments", request_id), age_s, body)
+    }
+
+    fn sealed_by_rfc9421(&self, request_id: &str, target: &'static str, body: &[u8]) -> Message {
+        let (path, query) = target.split_once('?').expect("a query");
+        let fields: [(&str, &[u8]); 1] = [("x-request-id", request_id.as_bytes())];
+        let (authority, scheme) = ("localhost", "https");
+        let head =
+            RequestHead { method: "POST", scheme, authority, path, query: Some(query), fields: &fields };
+        let now_s = OffsetDateTime::now_utc().unix_timestamp();
+        let seal = sealer(&self.seal).message_signature(&head, body, now_s).expect("a seal");
+        let own = [("x-request-id".to_owned(), request_id.to_owned())];
+        let seal = seal.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Message { path: target, fields: own.into_iter().chain(seal).collect(), body: body.to_vec() }
+    }
+
+    /// Bytes that wait on disk.
+    fn spooled(&self, gate: &Gate) -> u64 {
+        let folder = self.site.path("spool");
+        let descriptors =
+            fs::read_dir(format!("/proc/{}/fd", gate.process().pid())).expect("the gate is there");
+        let paths = descriptors.filter_map(|entry| Some(entry.ok()?.path()));
+        let files = paths.filter(|path| fs::read_link(path).is_ok_and(|target| target.starts_with(&folder)));
+        files.filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
+    }
+
+    fn ask(&self, gate: &Gate, message: &Message) -> (u16, String) {
+        told(&self.response(gate, message))
+    }
+
+    fn response(&self, gate: &Gate, message: &Message) -> Response {
+        let mut connection = self.tls().connect(gate.address("tpp")).expect("a connection");
+        connection.request(&message.http1()).expect("an answer")
+    }
+}
+
+fn sealer(credential: &Credential) -> Sealer {
+    let (key, algorithm) = (credential.key(), Algorithm::EcdsaP256Sha256);
+    Sealer::from_pkcs8(key.secret_der(), credential.leaf_der(), algorithm).expect("a key to seal with")
+}
+
+fn sealed_by(
+    credential: &Credential,
+    (path, request_id): (&'static str, &str),
+    age_s: i64,
+    body: &[u8],
+) -> Message {
+    let form = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let date = (OffsetDateTime::now_utc() - Duration::seconds(age_s)).format(form).expect("a date");
+    let fields: [(&str, &[u8]); 2] = [("x-request-id", request_id.as_bytes()), ("date", date.as_bytes())];
+    let head = RequestHead {
+        method: "POST",
+        scheme: "https",
+        authority: "localhost",
+        path,
+        query: None,
+        fields: &fields,
+    };
+    let seal = sealer(credential).berlin_group(&head, body).expect("a seal");
+    let own = [("x-request-id".to_owned(), request_id.to_owned()), ("date".to_owned(), date)];
+    let seal = seal.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Message { path, fields: own.into_iter().chain(seal).collect(), body: body.to_vec() }
+}
+
+impl Message {
+    fn head(&self, framing: &str) -> Vec<u8> {
+        let fields: String = self.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("POST {} HTTP/1.1\r\nHost: localhost\r\n{fields}{framing}\r\n\r\n", self.path).into_bytes()
+    }
+
+    fn http1(&self) -> Vec<u8> {
+        let mut bytes = self.head(&format!("Content-Length: {}", self.body.len()));
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    fn chunked(&self) -> Vec<u8> {
+        let mut bytes = self.head("Transfer-Encoding: chunked");
+        for chunk in self.body.chunks(10_000) {
+            bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            bytes.extend_from_slice(chunk);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n\r\n");
+        bytes
+    }
+
+    fn with(mut self, name: &str, change: impl Fn(&str) -> String) -> Self {
+        let field = self.fields.iter_mut().find(|(known, _)| known == name).expect("it has the field");
+        field.1 = change(&field.1);
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.fields.retain(|(known, _)| known != name);
+        self
+    }
+
+    fn and(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// The status, and the code of a refusal.
+fn told(response: &Response) -> (u16, String) {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    (response.status, json["code"].as_str().unwrap_or_default().to_owned())
+}
+
+fn no(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// Bytes without a pattern that a shifted or doubled piece would keep.
+fn long_body(length: usize) -> Vec<u8> {
+    let next = |state: &mut u32| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some(state.to_be_bytes()[0])
+    };
+    std::iter::repeat_n((), length).scan(7, |state, ()| next(state)).collect()
+}
+
+#[test]
+fn what_its_organisation_sealed_reaches_the_backend_once() {
+    let bank = Bank::new();
+    let gate = bank.gate(SEAL);
+    let message = bank.sealed("1", 0, BODY).and("portcullis-seal", "forged");
+    assert_eq!(bank.response(&gate, &message).body, BODY);
+    let received = bank.backend.take_one();
+    assert!(received.complete && received.body == BODY);
+    let [line] = &received.values("portcullis-seal")[..] else { panic!("one word of the gate") };
+    assert!(line.contains(";profile=berlin-group;sealed-at=") && !line.contains("forged"), "{line}");
+    assert_eq!(bank.ask(&gate, &message), no(401, "seal.replayed"));
+    assert_eq!(bank.ask(&gate, &Message { path: "/optional", ..message.clone() }), no(401, "seal.replayed"));
+    assert_eq!(bank.backend.count(), 0);
+    gate.reload();
+    assert_eq!(bank.ask(&gate, &message), no(401, "seal.replayed"), "what has come is known across a reload");
+
+    let mut h2 = H2Client::connect(&bank.tls(), gate.address("tpp")).expect("a connection");
+    let mut sent = |message: &Message| {
+        let mut fields = h2_request("POST", message.path);
+        fields.extend(message.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let stream = h2.open(&fields, false).expect("a stream");
+        h2.send_data(stream, &message.body, true).expect("room");
+        h2.receive(stream).expect("an answer")
+    };
+    assert_eq!(sent(&bank.sealed("2", 0, BODY)).body, BODY);
+    let changed = Message { body: BODY.to_ascii_uppercase(), ..bank.sealed("3", 0, BODY) };
+    let refused = sent(&changed);
+    assert_eq!((refused.status, &refused.json()["code"]), (401, &"seal.digest".into()));
+    assert_eq!(bank.backend.take_one().body, BODY);
+
+    let message = bank.sealed_by_rfc9421("by-rfc-9421", "/payments?of=today", BODY);
+    assert_eq!(bank.response(&gate, &message).body, BODY);
+    let received = bank.backend.take_one();
+    assert!(
+        received.value("portcullis-seal").is_some_and(|line| line.contains(";profile=message-signatures;"))
+    );
+    let elsewhere = bank.sealed_by_rfc9421("elsewhere", "/payments?of=today", BODY);
+    let elsewhere = Message { path: "/payments?of=tomorrow", ..elsewhere };
+    assert_eq!(bank.ask(&gate, &elsewhere), no(401, "seal.signature"));
+
+    let own = |request_id: &str| sealed_by(&bank.seal, ("/own", request_id), 0, BODY);
+    assert_eq!(bank.response(&gate, &own("4")).body, b"own");
+    assert_eq!(bank.ask(&gate, &Message { body: b"x".to_vec(), ..own("5") }), no(401, "seal.digest"));
+    let metrics = gate.metrics();
+    assert_eq!(metrics.sum("portcullis_seals_total", &[("result", "verified")]), 4.0);
+    assert_eq!(metrics.sum("portcullis_seals_total", &[("result", "seal.digest")]), 2.0);
+}
+
+#[test]
+fn a_seal_that_is_asked_for_must_be_there_and_one_that_is_there_must_be_good() {
+    let bank = Bank::new();
+    let gate = bank.gate(SEAL);
+    let bare = |path: &'static str| Message { path, fields: Vec::new(), body: BODY.to_vec() };
+    assert_eq!(bank.ask(&gate, &bare("/payments")), no(401, "seal.missing"));
+    assert_eq!(bank.ask(&gate, &bare("/optional")).0, 200);
+    assert_eq!(bank.backend.take_one().values("portcullis-seal"), Vec::<String>::new());
+    let broken = bare("/optional").and("signature", "nonsense");
+    assert_eq!(bank.ask(&gate, &broken).1.split('.').next(), Some("seal"));
+    let certificate = bank.sealed("1", 0, BODY).fields.remove(3);
+    assert_eq!(certificate.0, "tpp-signature-certificate");
+    let no_signature = bare("/optional").and(&certificate.0, &certificate.1);
+    assert_eq!(bank.ask(&gate, &no_signature), no(401, "seal.missing"));
+    let json: Value = bank.response(&gate, &bare("/payments")).json();
+    let message = &json["tppMessages"][0];
+    assert_eq!((&message["category"], &message["code"]), (&"ERROR".into(), &"SIGNATURE_MISSING".into()));
+}
+
+#[test]
+fn what_is_not_as_it_was_sealed_reaches_nobody() {
+    let bank = Bank::new();
+    let gate = bank.gate(SEAL);
+    let numbers = Cell::new(0);
+    let fresh = || {
+        numbers.set(numbers.get() + 1);
+        bank.sealed(&format!("request-{}", numbers.get()), 0, BODY)
+    };
+    let mut changed = fresh();
+    changed.body[0] ^= 1;
+    let date = fresh().fields[1].1.clone();
+    let elsewhere = Authority::foreign().expect("an authority");
+    let foreign = site_seal(&elsewhere, ORGANISATION);
+    let other = bank.site.issue(seal("PSDES-BE-2"));
+    let by = |credential: &Credential| sealed_by(credential, ("/payments", "by-another"), 0, BODY);
+    for (message, expected) in [
+        (changed, no(401, "seal.digest")),
+        (Message { body: Vec::new(), ..fresh() }, no(401, "seal.digest")),
+        (fresh().without("digest"), no(401, "seal.digest-missing")),
+        (fresh().without("date"), no(401, "seal.component")),
+        (fresh().without("x-request-id"), no(401, "seal.component")),
+        (fresh().without("tpp-signature-certificate"), no(401, "seal.missing")),
+        (fresh().and("date", &date), no(400, "seal.duplicate-field")),
+        (fresh().and("x-request-id", "2"), no(400, "seal.duplicate-field")),
+        (fresh().and("psu-id", "somebody"), no(401, "seal.coverage")),
+        (fresh().with("x-request-id", |id| format!("{id}0")), no(401, "seal.signature")),
+        (bank.sealed("old", 400, BODY), no(400, "seal.stale")),
+        (bank.sealed("early", -400, BODY), no(400, "seal.future")),
+        (by(&other), no(403, "seal.organisation")),
+        (by(&foreign), no(401, "seal.certificate")),
+        (by(&bank.client), no(401, "seal.certificate")),
+    ] {
+        assert_eq!(bank.ask(&gate, &message), expected, "{}", String::from_utf8_lossy(&message.http1()));
+        let told_again = bank.ask(&gate, &message);
+        assert!(told_again == expected || told_again.1 == "seal.replayed", "{told_again:?}");
+    }
+    assert_eq!(bank.backend.count(), 0);
+    let json: Value = bank.response(&gate, &by(&foreign)).json();
+    assert_eq!(json["certificate_code"], "path.unknown-issuer");
+    assert_eq!(json["tppMessages"][0]["code"], "CERTIFICATE_INVALID");
+    assert_eq!(bank.ask(&gate, &fresh()).0, 200, "the client itself may go on");
+}
+
+fn site_seal(authority: &Authority, identifier: &str) -> Credential {
+    seal(identifier).issue(authority).expect("a certificate")
+}
+
+#[test]
+fn a_seal_holds_until_it_is_revoked() {
+    let bank = Bank::new();
+    let answer = Arc::new(Mutex::new(Vec::new()));
+    let answering = Arc::clone(&answer);
+    let responder = Backend::start(move |exchange| {
+        exchange.read_body()?;
+        let answer = answering.lock().expect("a lock").clone();
+        exchange.answer(200, &answer)?;
+        Ok(Next::Close)
+    });
+    let address = responder.address();
+    let seal = bank.site.issue(seal(ORGANISATION).ocsp_responder(&format!("http://{address}/")));
+    let says = |about: OcspAnswer<'_>| *answer.lock().expect("a lock") = about.der().expect("an answer");
+    let revocation = format!(
+        "[revocation]\ncache = \"revocation\"\nprivate_hosts = [\"{address}\"]\nrefresh_interval = \"1s\""
+    );
+    let gate = bank.gate(&format!("{SEAL}\n{revocation}"));
+    let numbers = Cell::new(0);
+    let told = || {
+        numbers.set(numbers.get() + 1);
+        let message = sealed_by(&seal, ("/own", &format!("{}", numbers.get())), 0, BODY);
+        let json: Value = serde_json::from_slice(&bank.response(&gate, &message).body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&json["certificate_code"]), text(&json["tppMessages"][0]["code"]))
+    };
+    let is = |code: &str, tpp_code: &str| told() == (code.to_owned(), tpp_code.to_owned());
+    says(OcspAnswer::about(seal.leaf_der(), &bank.site.qtsp));
+    // Nobody is asked before a seal was made with its key, and who made it is not held until there is an answer.
+    assert!(is("revocation.unknown", "CERTIFICATE_INVALID"));
+    eventually("it is known to be good", || is("", ""));
+    says(OcspAnswer::about(seal.leaf_der(), &bank.site.qtsp).revoked());
+    eventually("it is known to be revoked", || is("revocation.revoked", "CERTIFICATE_REVOKED"));
+}
+
+#[test]
+fn long_bodies_wait_on_disk_and_not_in_memory() {
+    long_bodies_wait_on_disk("auto");
+}
+
+#[test]
+fn long_bodies_wait_on_disk_on_epoll_too() {
+    long_bodies_wait_on_disk("epoll");
+}
+
+fn long_bodies_wait_on_disk(io: &str) {
+    let bank = Bank::new();
+    let gate = bank.gate_on(io, SEAL);
+    assert_eq!(bank.ask(&gate, &bank.sealed("0", 0, BODY)).0, 200);
+    let process = gate.process();
+    let (rss_kib, descriptors) = (process.rss_kib(), process.descriptor_count());
+    let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
+    for (request_id, megabytes) in [("1", 1), ("2", 20)] {
+        bank.backend.forget();
+        let message = bank.sealed(request_id, 0, &long_body(megabytes << 20));
+        let bytes = message.chunked();
+        let (most, rest) = bytes.split_at(bytes.len() - 10);
+        connection.send(most).expect("it is taken");
+        // All but what is held in memory is there.
+        eventually("the body waits on disk", || {
+            bank.spooled(&gate) + (256 << 10) > message.body.len() as u64
+        });
+        // What is in flight at once of TLS, HTTP and the spool is below a megabyte; allocators keep some of what they had.
+        let grown_kib = gate.process().rss_kib().saturating_sub(rss_kib);
+        assert!(grown_kib < 6 << 10, "{grown_kib} KiB for a body of {megabytes} MiB");
+        assert_eq!(bank.backend.count(), 0, "nothing is sent on before all is there");
+        let response = connection.request(rest).expect("an answer");
+        assert!(response.status == 200 && response.body == message.body, "{}", response.status);
+        assert!(bank.backend.take_one().body == message.body);
+    }
+    let mut changed = bank.sealed("3", 0, &long_body(20 << 20));
+    *changed.body.last_mut().expect("it is long") ^= 1;
+    bank.backend.forget();
+    assert_eq!(told(&connection.request(&changed.chunked()).expect("an answer")), no(401, "seal.digest"));
+    assert_eq!(bank.backend.count(), 0, "nothing of it was sent on");
+    drop(connection);
+    let long = bank.sealed("4", 0, &long_body(25 << 20));
+    let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
+    let head = [&long.head(&format!("Content-Length: {}", long.body.len()))[..], &long.body[..1000]].concat();
+    let response = connection.request(&head).expect("an answer");
+    assert_eq!(told(&response), no(413, "seal.body"));
+    drop(connection);
+    assert!(fs::read_dir(bank.site.path("spool")).expect("a directory").next().is_none());
+    eventually("all files are closed", || gate.process().descriptor_count() <= descriptors);
+}
+
+#[test]
+fn without_a_place_to_wait_long_bodies_are_refused_and_short_ones_are_not() {
+    let bank = Bank::new();
+    let gate = bank.gate(SEAL);
+    fs::remove_dir(bank.site.path("spool")).expect("it is empty");
+    let response = bank.response(&gate, &bank.sealed("1", 0, &long_body(1 << 20)));
+    assert_eq!(told(&response), no(503, "seal.spool"));
+    assert!(response.text().contains("No such file or directory"), "{}", response.text());
+    assert_eq!(bank.backend.count(), 0);
+    assert_eq!(bank.ask(&gate, &bank.sealed("2", 0, &long_body(60 << 10))).0, 200);
+}
+
+#[test]
+fn a_streamed_body_that_is_not_the_sealed_one_never_ends_at_the_backend() {
+    let bank = Bank::new();
+    let gate = bank.gate(&format!("{SEAL}\nverify = \"streaming\""));
+    for (index, length) in [1, 100, 1 << 20].into_iter().enumerate() {
+        for is_chunked in [true, false] {
+            let request_id = format!("{index}-{is_chunked}");
+            let bytes = |message: &Message| if is_chunked { message.chunked() } else { message.http1() };
+            let ask = |message: &Message| {
+                let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
+                connection.request(&bytes(message)).expect("an answer")
+            };
+            let message = bank.sealed(&request_id, 0, &long_body(length));
+            assert!(ask(&message).body == message.body);
+            assert!(bank.backend.take_one().complete);
+            let mut changed = bank.sealed(&format!("{request_id}-changed"), 0, &message.body);
+            changed.body[0] ^= 1;
+            let response = ask(&changed);
+            assert_eq!(told(&response), no(401, "seal.digest"), "{length} {is_chunked}");
+            eventually("the backend has its part", || bank.backend.open() == 0 || bank.backend.count() > 0);
+            let is_whole = |received: &Received| received.complete;
+            assert!(!bank.backend.received().iter().any(is_whole), "{length} {is_chunked}");
+            bank.backend.forget();
+        }
+    }
+    let own = sealed_by(&bank.seal, ("/own", "own"), 0, BODY);
+    assert_eq!(bank.ask(&gate, &Message { body: b"x".to_vec(), ..own }), no(401, "seal.digest"));
+    let none = Message { body: Vec::new(), ..bank.sealed("none", 0, BODY) };
+    assert_eq!(bank.ask(&gate, &none), no(401, "seal.digest"));
+    assert_eq!(bank.backend.count(), 0);
+}
