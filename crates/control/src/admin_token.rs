@@ -13,6 +13,7 @@ const CHARS_MIN: usize = 32;
 const CHARS_MAX: usize = 1024;
 
 /// A secret, by its digest alone.
+#[derive(PartialEq, Eq)]
 pub(crate) struct AdminToken([u8; 32]);
 
 /// Why a file has no token. Never repeats what is in it.

@@ -368,7 +368,14 @@ impl ControlPlane {
         }
         self.issuers.configure(&mut configuration.plan.issuers, std::mem::take(&mut configuration.key_sets));
         if let (Some(admin), Some(settings)) = (&self.admin, configuration.admin.take()) {
-            admin.send_replace(Arc::new(settings));
+            // Connections end where others come into force, a scraper's that was just made among them.
+            admin.send_if_modified(|present| {
+                let differ = !present.let_in_the_same(&settings);
+                if differ {
+                    *present = Arc::new(settings);
+                }
+                differ
+            });
         }
         // They may have been read anew since the configuration was.
         let listed = self.lists.anchors();

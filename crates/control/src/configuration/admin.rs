@@ -31,6 +31,12 @@ impl AdminSettings {
     pub(crate) fn is_local(&self) -> bool {
         is_loopback(self.address)
     }
+
+    /// Whether whoever was let in under these is let in under the others, too. Of TLS that is not known: each reading may bring another
+    /// certificate, and other clients.
+    pub(crate) fn let_in_the_same(&self, others: &Self) -> bool {
+        self.tls.is_none() && others.tls.is_none() && self.token == others.token
+    }
 }
 
 /// Reads the admin listener. `None` after a mistake.
