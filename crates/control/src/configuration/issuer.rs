@@ -215,17 +215,7 @@ impl TokenWritten {
             report.mistake(&binding.place, "there is no [issuer.NAME] whose tokens could be taken");
             return None;
         }
-        let find = |name: &Located<String>| {
-            let found = issuers.iter().position(|issuer| *issuer == name.value);
-            if found.is_none() {
-                let message = match spelling::nearest(&name.value, issuers.iter().map(String::as_str)) {
-                    Some(near) => format!("there is no such issuer; did you mean {}?", shown(near)),
-                    None => format!("there is no [issuer.{}]", name.value),
-                };
-                report.mistake(&name.place, message);
-            }
-            found
-        };
+        let find = |name: &Located<String>| spelling::find_table("issuer", name, issuers, report);
         let taken = match &self.issuers {
             Entry::Mistaken => return None,
             Entry::Absent => (0..issuers.len()).collect(),

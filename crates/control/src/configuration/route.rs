@@ -110,14 +110,7 @@ impl RouteWritten {
                 sealed: sealed?,
             });
         };
-        let index = upstreams.iter().position(|name| *name == upstream.value);
-        if index.is_none() {
-            let message = match spelling::nearest(&upstream.value, upstreams.iter().map(String::as_str)) {
-                Some(near) => format!("there is no such upstream; did you mean {}?", shown(near)),
-                None => format!("there is no [upstream.{}]", upstream.value),
-            };
-            report.mistake(&upstream.place, message);
-        }
+        let index = spelling::find_table("upstream", &upstream, upstreams, report);
         Some(RouteLoaded { action: Action::Forward(index?), token: token?, sealed: sealed? })
     }
 }

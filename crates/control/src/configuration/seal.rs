@@ -11,7 +11,7 @@ use super::{
     client_auth::{AnchorShelf, ClientAuthWritten},
     entry::Entry,
     listener::is_name,
-    mistake::{Located, Place, Report, shown},
+    mistake::{Place, Report, shown},
     section::Section,
     spelling,
 };
@@ -242,7 +242,7 @@ impl SealDemandWritten {
             (Entry::Written(signature), _) => signature,
         };
         let seal = match (self.seal.written(), seals) {
-            (Some(named), _) => find(&named, seals, report)?,
+            (Some(named), _) => spelling::find_table("seal", &named, seals, report)?,
             (None, [_]) => 0,
             (None, []) => {
                 report.mistake(&signature.place, "there is no [seal.NAME] that says how seals are looked at");
@@ -255,16 +255,4 @@ impl SealDemandWritten {
         };
         Some(Some(SealDemand { seal, is_required: signature.value }))
     }
-}
-
-fn find(named: &Located<String>, seals: &[String], report: &Report) -> Option<usize> {
-    let found = seals.iter().position(|seal| *seal == named.value);
-    if found.is_none() {
-        let message = match spelling::nearest(&named.value, seals.iter().map(String::as_str)) {
-            Some(near) => format!("there is no such seal; did you mean {}?", shown(near)),
-            None => format!("there is no [seal.{}]", named.value),
-        };
-        report.mistake(&named.place, message);
-    }
-    found
 }

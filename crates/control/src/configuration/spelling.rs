@@ -1,5 +1,25 @@
 //! The name that somebody probably meant.
 
+use super::mistake::{Located, Report, shown};
+
+/// The place among `known` of a table of that kind, as `[kind.NAME]` has it. One that is not there is reported.
+pub(crate) fn find_table(
+    kind: &str,
+    written: &Located<String>,
+    known: &[String],
+    report: &Report,
+) -> Option<usize> {
+    let found = known.iter().position(|name| *name == written.value);
+    if found.is_none() {
+        let message = match nearest(&written.value, known.iter().map(String::as_str)) {
+            Some(near) => format!("there is no such {kind}; did you mean {}?", shown(near)),
+            None => format!("there is no [{kind}.{}]", written.value),
+        };
+        report.mistake(&written.place, message);
+    }
+    found
+}
+
 /// The known name nearest to `written`, if it is near enough to be a slip of the pen.
 pub(crate) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     /// Names longer than this are not compared: no key is half as long, and the comparison is quadratic.
