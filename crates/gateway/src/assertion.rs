@@ -9,7 +9,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use portcullis_policy::{Assessment, KeyCheck, Permit};
+use portcullis_policy::{Assessment, Permit};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -178,14 +178,10 @@ impl AssertionLines {
 }
 
 fn claims(to: &Addressed, assessment: &Assessment, (iat, exp): (i64, i64), permit: &Permit) -> Vec<u8> {
-    let Assessment { identity, path, key, .. } = assessment;
+    let Assessment { identity, key, .. } = assessment;
     let (subject, psd2) = (&identity.subject, identity.psd2.as_ref());
-    let sub = match key {
-        KeyCheck::Enrolled { id, .. } => id.to_string(),
-        _ => identity.thumbprint.to_string(),
-    };
+    let sub = key.key_id().map_or_else(|| identity.thumbprint.to_string(), |id| id.to_string());
     let roles = permit.roles().to_string();
-    let listing = path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
     let claims = Claims {
         iss: &to.assertions.issuer,
         aud: &to.audience,
@@ -197,7 +193,7 @@ fn claims(to: &Addressed, assessment: &Assessment, (iat, exp): (i64, i64), permi
         organization: subject.organization.as_deref(),
         roles: psd2.map(|_| roles.split_whitespace().collect()),
         nca: psd2.map(|psd2| Nca { id: &psd2.nca_id, name: &psd2.nca_name }),
-        qtsp: listing.map(|it| Qtsp { name: &it.provider, territory: &it.territory }),
+        qtsp: assessment.listing().map(|it| Qtsp { name: &it.provider, territory: &it.territory }),
         codes: distinct(assessment.codes()),
     };
     // Texts and numbers can always be written.

@@ -6,9 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use portcullis_handshake::{HandshakeFailure, PeerChain};
 use portcullis_identity::Roles;
 use portcullis_keys::{Asked, KeyId, KeyIdentity, Policy};
-use portcullis_policy::{
-    Assessment, KeyCheck, Ledger, Mode, Permit, TrustDomain, admit_anonymous, authorise,
-};
+use portcullis_policy::{Assessment, Ledger, Mode, Permit, TrustDomain, admit_anonymous, authorise};
 use portcullis_token::Binding;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
@@ -139,10 +137,7 @@ fn foresee(
     };
     foreseen.certificate = standing.assessment().cloned().map(Box::new);
     foreseen.policy = policy.map(|policy| policy.name.clone());
-    foreseen.key = match foreseen.certificate.as_ref().map(|assessment| assessment.key) {
-        Some(KeyCheck::Enrolled { id, .. }) => Some(id),
-        _ => None,
-    };
+    foreseen.key = foreseen.certificate.as_ref().and_then(|assessment| assessment.key.key_id());
     foreseen
 }
 

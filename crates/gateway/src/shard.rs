@@ -393,8 +393,7 @@ impl Shard {
 /// A certificate as whoever keeps keys is told of it.
 fn sighted(identity: KeyIdentity, assessment: &Assessment, enrolment: Enrolment) -> Sighted {
     let certificate = &assessment.identity;
-    let listing = assessment.path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
-    let issuer = match listing {
+    let issuer = match assessment.listing() {
         Some(listing) => listing.provider.clone(),
         None => distinguished_name(&certificate.issuer).unwrap_or_default(),
     };

@@ -40,6 +40,11 @@ impl Assessment {
         !matches!(self.path, Some(Err(_))) && self.denials().next().is_none()
     }
 
+    /// What the trusted list says of its issuer, where one names it.
+    pub fn listing(&self) -> Option<&Listing> {
+        self.path.as_ref()?.as_ref().ok()?.listing()
+    }
+
     /// The findings that refuse it.
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Deny)

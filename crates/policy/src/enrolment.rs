@@ -67,6 +67,16 @@ pub enum KeyCheck {
     },
 }
 
+impl KeyCheck {
+    /// What the key is called, if there is one.
+    pub const fn key_id(self) -> Option<KeyId> {
+        match self {
+            Self::Enrolled { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
 impl KeyRules {
     /// The rules of a profile unless something else is configured: providers are known by their authorisation.
     pub const fn of(profile: Profile, enrolment: Enrolment) -> Self {

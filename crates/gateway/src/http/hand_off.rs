@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis_handshake::PeerChain;
 use portcullis_http1::is_hop_by_hop;
 use portcullis_identity::Identity;
-use portcullis_policy::{Assessment, KeyCheck, Permit};
+use portcullis_policy::{Assessment, Permit};
 use portcullis_upstream::TrailerRule;
 
 use crate::{
@@ -95,7 +95,7 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
         }
     }
     if let Some(assessment) = permit.assessment() {
-        let Assessment { identity, path, key, .. } = assessment;
+        let Assessment { identity, key, .. } = assessment;
         let (subject, psd2) = (&identity.subject, identity.psd2.as_ref());
         let mut line = |field, name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|_| fields.contains(field)) {
@@ -112,12 +112,8 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
         line(HandOffField::Nca, "nca", nca);
         line(HandOffField::Thumbprint, "thumbprint", Some(identity.thumbprint.to_string()));
         line(HandOffField::Organisation, "organisation", subject.organization.as_deref().map(quoted));
-        let key = match key {
-            KeyCheck::Enrolled { id, .. } => Some(id.to_string()),
-            _ => None,
-        };
-        line(HandOffField::Key, "key", key);
-        let listing = path.as_ref().and_then(|path| path.as_ref().ok()?.listing());
+        line(HandOffField::Key, "key", key.key_id().map(|id| id.to_string()));
+        let listing = assessment.listing();
         let qtsp = listing.map(|it| format!("{};territory={}", quoted(&it.provider), item(&it.territory)));
         line(HandOffField::Qtsp, "qtsp", qtsp);
         let codes = distinct(assessment.codes());
