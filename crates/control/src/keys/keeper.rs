@@ -25,7 +25,7 @@ use super::{
     desk::{Command, KeyFilter, Page},
 };
 use crate::{KeySettings, clock::now_unix_s, error::chain, ledger::LedgerKeeper};
-use batch::Batch;
+use batch::{Batch, event_of};
 
 /// How long the keeper waits for a question before it looks after the rest.
 const TURN_INTERVAL: Duration = Duration::from_millis(50);
@@ -301,16 +301,9 @@ impl Keeper {
             };
             self.expiry_told.insert(last.thumbprint_sha256);
             counter!("portcullis_key_events_total", "action" => "expires").increment(1);
-            self.audit.put(AuditRecord::Key(KeyEvent {
-                time_unix_s: portcullis_telemetry::now_unix_s(),
-                key: record.id.to_string(),
-                identity: record.identity.clone(),
-                state: record.state.as_str(),
-                action: "expires",
-                by: None,
-                thumbprint_sha256: Some(last.thumbprint_sha256.to_string()),
-                not_after_unix_s: Some(last.not_after_unix_s),
-            }));
+            let event = event_of(&record, ("expires", None, Some(last.thumbprint_sha256)));
+            let not_after_unix_s = Some(last.not_after_unix_s);
+            self.audit.put(AuditRecord::Key(KeyEvent { not_after_unix_s, ..event }));
         }
     }
 

@@ -93,21 +93,25 @@ impl Batch {
         self.records.insert(record.id, (record.key_identity().digest(), Some(record)));
     }
 
-    fn event(
-        &mut self,
-        record: &KeyRecord,
-        (action, by, thumbprint): (&'static str, Option<&str>, Option<Thumbprint>),
-    ) {
-        self.events.push(KeyEvent {
-            time_unix_s: now_unix_s(),
-            key: record.id.to_string(),
-            identity: record.identity.clone(),
-            state: record.state.as_str(),
-            action,
-            by: by.map(str::to_owned),
-            thumbprint_sha256: thumbprint.map(|thumbprint| thumbprint.to_string()),
-            not_after_unix_s: None,
-        });
+    fn event(&mut self, record: &KeyRecord, event: (&'static str, Option<&str>, Option<Thumbprint>)) {
+        self.events.push(event_of(record, event));
+    }
+}
+
+/// What is recorded of a key: what was done, by whom, and which certificate led to it.
+pub(super) fn event_of(
+    record: &KeyRecord,
+    (action, by, thumbprint): (&'static str, Option<&str>, Option<Thumbprint>),
+) -> KeyEvent {
+    KeyEvent {
+        time_unix_s: now_unix_s(),
+        key: record.id.to_string(),
+        identity: record.identity.clone(),
+        state: record.state.as_str(),
+        action,
+        by: by.map(str::to_owned),
+        thumbprint_sha256: thumbprint.map(|thumbprint| thumbprint.to_string()),
+        not_after_unix_s: None,
     }
 }
 
