@@ -1,10 +1,9 @@
 //! `portcullis inspect` as a TPP's engineer uses it: what goes in, what comes out, and with which status.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use portcullis_test_harness::Scratch;
+use portcullis_test_harness::{Scratch, run_with_input};
 use portcullis_test_pki::{
     Authority, Credential, QcStatements, Role, TppCertificate, Validity, oid, qc_statements,
 };
@@ -34,20 +33,10 @@ impl Told {
 }
 
 fn inspect(arguments: &[&str], input: &[u8]) -> Told {
-    let mut child = Command::new(PORTCULLIS)
-        .arg("inspect")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    // One that does not read its input closes it.
-    drop(child.stdin.take().expect("a pipe").write_all(input));
-    let output = child.wait_with_output().expect("it ends");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let status = output.status.code().expect("no signal ended it");
-    Told { status, out: text(output.stdout), complaint: text(output.stderr) }
+    let mut command = Command::new(PORTCULLIS);
+    command.arg("inspect").args(arguments);
+    let (status, out, complaint) = run_with_input(command, input);
+    Told { status, out, complaint }
 }
 
 fn tpp() -> TppCertificate {

@@ -1,12 +1,11 @@
 //! `portcullis verify-request` as a TPP's engineer uses it: a request is sealed, spoilt in one way, and the command says
 //! in which.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use portcullis_seal::{Algorithm, Profile, RequestHead, Sealer};
-use portcullis_test_harness::Scratch;
+use portcullis_test_harness::{Scratch, run_with_input};
 use portcullis_test_pki::{Authority, Credential, QcStatements, Role, TppCertificate, oid, qc_statements};
 use serde_json::Value;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
@@ -56,20 +55,10 @@ fn verify(arguments: &[&str], input: &[u8]) -> Told {
 }
 
 fn verify_at(at: &str, arguments: &[&str], input: &[u8]) -> Told {
-    let mut child = Command::new(PORTCULLIS)
-        .args(["verify-request", "-", "--at", at])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    // One that does not read its input closes it.
-    drop(child.stdin.take().expect("a pipe").write_all(input));
-    let output = child.wait_with_output().expect("it ends");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let status = output.status.code().expect("no signal ended it");
-    Told { status, out: text(output.stdout), complaint: text(output.stderr) }
+    let mut command = Command::new(PORTCULLIS);
+    command.args(["verify-request", "-", "--at", at]).args(arguments);
+    let (status, out, complaint) = run_with_input(command, input);
+    Told { status, out, complaint }
 }
 
 fn code(request: &Request) -> String {

@@ -21,11 +21,8 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use command_line::{Command, CommandLine};
-use inspect::Inspect;
 use portcullis_control::{Configuration, ControlError};
 use replay::Replay;
-use trust::Trust;
-use verify_request::VerifyRequest;
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
 const EXIT_MISTAKES: u8 = 2;
@@ -36,9 +33,11 @@ fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run { config, test: false } => run(&config, || ()),
         Command::Run { config, test: true } | Command::Check { config } => check(&config),
-        Command::Inspect(inspect) => return self::inspect(&inspect),
-        Command::VerifyRequest(request) => return verify_request(&request),
-        Command::Trust(trust) => return self::trust(&trust),
+        Command::Inspect(inspect) => return judged(inspect.run().map(|it| (it.report, it.is_admitted))),
+        Command::VerifyRequest(request) => {
+            return judged(request.run().map(|it| (it.report, it.is_verified)));
+        }
+        Command::Trust(trust) => return judged(trust.run().map(|it| (it.report, it.is_valid))),
         Command::Replay(replay) => return self::replay(&replay),
         Command::Keys(keys) => keys.run().map(|report| tell(io::stdout(), report)),
         Command::TicketKeys(ticket_keys) => ticket_keys.run(),
@@ -64,40 +63,13 @@ fn check(config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Status 0 if the gate would admit the certificate, 1 if it would not, 2 if there is none to be judged.
-fn inspect(inspect: &Inspect) -> ExitCode {
-    match inspect.run() {
-        Ok(inspected) => {
-            tell(io::stdout(), inspected.report);
-            if inspected.is_admitted { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
-        }
-        Err(error) => {
-            tell(io::stderr(), format_args!("portcullis: {error:#}"));
-            EXIT_MISTAKES.into()
-        }
-    }
-}
-
-/// Status 0 if the request is sealed, 1 if it is not, 2 if there is none to be judged.
-fn verify_request(request: &VerifyRequest) -> ExitCode {
-    match request.run() {
-        Ok(verified) => {
-            tell(io::stdout(), verified.report);
-            if verified.is_verified { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
-        }
-        Err(error) => {
-            tell(io::stderr(), format_args!("portcullis: {error:#}"));
-            EXIT_MISTAKES.into()
-        }
-    }
-}
-
-/// Status 0 if all that was named is valid, 1 if not, 2 if something that was named cannot be read.
-fn trust(trust: &Trust) -> ExitCode {
-    match trust.run() {
-        Ok(verified) => {
-            tell(io::stdout(), verified.report);
-            if verified.is_valid { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+/// Prints what was found out, and says whether it is good: status 0 if it is, 1 if it is not, 2 if there is nothing to be judged, or
+/// something that was named cannot be read.
+fn judged(outcome: anyhow::Result<(String, bool)>) -> ExitCode {
+    match outcome {
+        Ok((report, is_good)) => {
+            tell(io::stdout(), report);
+            if is_good { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
         }
         Err(error) => {
             tell(io::stderr(), format_args!("portcullis: {error:#}"));

@@ -25,6 +25,23 @@ pub fn skipped(reason: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
 }
 
+/// Runs a command with that input to its end: its status, what it printed, and what it complained of.
+///
+/// # Panics
+///
+/// When it does not start, is ended by a signal, or writes what is not UTF-8.
+#[must_use]
+pub fn run_with_input(mut command: Command, input: &[u8]) -> (i32, String, String) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    // One that does not read its input closes it.
+    drop(child.stdin.take().expect("a pipe").write_all(input));
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let status = output.status.code().expect("no signal ended it");
+    (status, text(output.stdout), text(output.stderr))
+}
+
 /// What curl got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Curl {

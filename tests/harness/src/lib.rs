@@ -29,7 +29,7 @@ mod tls_connection;
 mod wire_client;
 
 pub use backend::{Backend, Next};
-pub use command::{Curl, OpenSsl, available, skipped};
+pub use command::{Curl, OpenSsl, available, run_with_input, skipped};
 pub use configuration::Configuration;
 pub use exchange::Exchange;
 pub use full_listener::FullListener;
