@@ -1,5 +1,6 @@
 //! What a verdict that is remembered costs to find among a million, and what is looked up beside it each time: the status of the
-//! certificate and the key of its holder, of which there are as many.
+//! certificate and the key of its holder, of which there are as many. Once where all of the million come, so that little of it is in
+//! the processor's caches, and once where a thousand regulars do.
 //!
 //! To compare the chain and what was known before with what is known now is not in it. Under `--test` there are few.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
@@ -18,7 +19,8 @@ use portcullis_trust::{
 };
 
 const MANY: u64 = 1_000_000;
-const FEW: u64 = 1_000;
+const REGULARS: usize = 1_000;
+const FEW: u64 = 2_000;
 
 /// A client that is known everywhere.
 struct Client {
@@ -75,12 +77,17 @@ impl Known {
 fn remembered(criterion: &mut Criterion) {
     let is_test = std::env::args().any(|argument| argument == "--test");
     let known = Known::of(if is_test { FEW } else { MANY });
+    measure(criterion, "remembered, all come", &known, known.clients.len());
+    measure(criterion, "remembered, regulars come", &known, REGULARS);
+}
+
+/// Looks up the first `coming` of those that are known, in no order; to read who comes costs some, too.
+fn measure(criterion: &mut Criterion, name: &str, known: &Known, coming: usize) {
     let qtsp = Authority::qtsp().unwrap();
     let issuer = Issuer::of_certificate(&TbsCertificate::from_der(qtsp.issuing_der()).unwrap()).unwrap();
-    // Clients come in no order, so that what is looked up is seldom in the processor's caches; to read who comes costs some, too.
     let mut place = 0;
     let mut next = || {
-        place = (place + 618_033) % known.clients.len();
+        place = (place + 618_033) % coming;
         &known.clients[place]
     };
     let status = |client: &Client| {
@@ -90,7 +97,7 @@ fn remembered(criterion: &mut Criterion) {
     };
     let verdict = |client: &Client| assert!(known.cache.get(black_box(&client.key), 1).is_some());
     let key = |client: &Client| assert!(known.keys.get(black_box(&client.identity)).is_some());
-    let mut group = criterion.benchmark_group("remembered");
+    let mut group = criterion.benchmark_group(name);
     group.bench_function("verdict", |bencher| bencher.iter(|| verdict(next())));
     group.bench_function("status", |bencher| bencher.iter(|| status(next())));
     group.bench_function("key", |bencher| bencher.iter(|| key(next())));

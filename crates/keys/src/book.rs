@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ahash::RandomState;
 use portcullis_identity::{Roles, Thumbprint};
-use rpds::HashTrieMapSync;
+use rpds::{HashTrieMap, HashTrieMapSync};
 
 use crate::{IdentityDigest, KeyId, KeyRecord, KeyState, KeyUse, Member};
 
 /// All keys, by the digests of their identities. Immutable once published: a clone shares what it has in common with the book it
 /// was made from, so that the change of one key costs the same among ten and among a million.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct KeyBook {
-    entries: HashTrieMapSync<IdentityDigest, Arc<KeyEntry>>,
+    entries: HashTrieMapSync<IdentityDigest, Arc<KeyEntry>, RandomState>,
     is_full: bool,
 }
 
@@ -43,6 +44,12 @@ pub struct KnownCertificate {
     /// The last second of its validity, in Unix seconds.
     pub not_after: i64,
     last_seen: Arc<AtomicI64>,
+}
+
+impl Default for KeyBook {
+    fn default() -> Self {
+        Self { entries: HashTrieMap::new_with_hasher_and_ptr_kind(RandomState::new()), is_full: false }
+    }
 }
 
 impl KeyBook {

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use ahash::RandomState;
 use portcullis_identity::{Identity, Thumbprint};
-use rpds::HashTrieMapSync;
+use rpds::{HashTrieMap, HashTrieMapSync};
 
 use crate::crl::Crl;
 use crate::status::{CertificateStatus, Issuer, Revocation, StatusAnswer};
 
 /// What is known of certificates' revocation. Immutable once published: a clone shares what it has in common with the
 /// book it was made from, so that to write an answer down costs the same in a book of ten and of a million.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StatusBook {
-    followed: HashTrieMapSync<Thumbprint, Followed>,
-    crls: HashTrieMapSync<Issuer, Arc<[Arc<Crl>]>>,
+    followed: HashTrieMapSync<Thumbprint, Followed, RandomState>,
+    crls: HashTrieMapSync<Issuer, Arc<[Arc<Crl>]>, RandomState>,
 }
 
 /// A certificate whose status is kept up to date.
@@ -53,6 +54,15 @@ pub enum KnownStatus {
         /// When the last answer came to its end, in Unix seconds; `None` if there never was one.
         since: Option<i64>,
     },
+}
+
+impl Default for StatusBook {
+    fn default() -> Self {
+        Self {
+            followed: HashTrieMap::new_with_hasher_and_ptr_kind(RandomState::new()),
+            crls: HashTrieMap::new_with_hasher_and_ptr_kind(RandomState::new()),
+        }
+    }
 }
 
 impl StatusBook {
