@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Idle(IdleArguments),
     /// The server behind a gate: small answers or large ones over connections that are kept, and counts of both
     Backend(BackendArguments),
+    /// The OCSP responder of the CA whose clients are made
+    Responder(ResponderArguments),
     /// One HTML page of one or several results
     Page(crate::page::PageArguments),
     /// Servers that can be compared: which are here, and which packages bring the others
@@ -225,6 +227,35 @@ pub(crate) struct BackendArguments {
     /// Field without which a request is counted and answered 400
     #[arg(long)]
     pub(crate) require_field: Option<String>,
+    /// Kernel interface
+    #[arg(long, value_enum, default_value_t = Io::Auto)]
+    pub(crate) io: Io,
+    /// Allow an address that is not a loopback address
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+/// Options of `responder`.
+#[derive(Debug, Args)]
+pub(crate) struct ResponderArguments {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// PEM file with the CA that answers, as --issuer of a load
+    #[arg(long)]
+    pub(crate) issuer: PathBuf,
+    /// PEM file with the private key of --issuer, on P-256
+    #[arg(long)]
+    pub(crate) issuer_key: PathBuf,
+    /// For how long an answer serves, such as 2m
+    #[arg(long, default_value = "1h")]
+    pub(crate) valid: String,
+    /// File with the serial numbers of the revoked, as --revoked-serials of a load writes it
+    #[arg(long)]
+    pub(crate) revoked_serials: Option<PathBuf>,
+    /// Core to run on
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
     /// Kernel interface
     #[arg(long, value_enum, default_value_t = Io::Auto)]
     pub(crate) io: Io,

@@ -28,6 +28,7 @@ mod peers;
 mod plan;
 mod process;
 mod report;
+mod responder;
 mod scenario;
 mod server_cpu;
 mod server_use;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Flood(flood) => flood::run(&flood),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Responder(arguments) => responder::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Page(arguments) => page::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

@@ -70,6 +70,9 @@ pub(crate) struct ClientArguments {
     /// below it [default: its own and all of --issuer]
     #[arg(long, requires = "issuer", value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) chain_length: Option<u8>,
+    /// URL of the OCSP responder that the certificates of the clients name that are made, such as that of `loadtest responder`
+    #[arg(long, requires = "issuer")]
+    pub(crate) ocsp_url: Option<String>,
     /// How a client is chosen for a connection, among those of its kind
     #[arg(long, value_enum, default_value_t = Choice::Uniform)]
     pub(crate) choice: Choice,

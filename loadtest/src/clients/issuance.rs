@@ -45,9 +45,8 @@ impl<'a> Issuance<'a> {
         let (Some(certificates), Some(key)) = (&arguments.issuer, &arguments.issuer_key) else {
             bail!("clients can be made only with --issuer and --issuer-key")
         };
-        let ca = IssuingCa::from_pem(&read(certificates)?, &read(key)?)
-            .with_context(|| format!("{} with {}", certificates.display(), key.display()))?;
-        Self::by(arguments, ca).with_context(|| certificates.display().to_string())
+        Self::by(arguments, issuing_ca(certificates, key)?)
+            .with_context(|| certificates.display().to_string())
     }
 
     /// By a CA that nobody was told of.
@@ -111,8 +110,11 @@ impl Key {
     }
 }
 
-fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).with_context(|| file.display().to_string())
+/// The CA of `--issuer` and `--issuer-key`.
+pub(crate) fn issuing_ca(certificates: &Path, key: &Path) -> Result<IssuingCa> {
+    let read = |file: &Path| std::fs::read_to_string(file).with_context(|| file.display().to_string());
+    IssuingCa::from_pem(&read(certificates)?, &read(key)?)
+        .with_context(|| format!("{} with {}", certificates.display(), key.display()))
 }
 
 /// A QWAC of an organisation of its own.
@@ -132,12 +134,16 @@ fn certificate(arguments: &ClientArguments, kind: Kind, number: usize) -> Result
     let Roles(own) = &arguments.roles[number % arguments.roles.len()];
     let roles: &[Role] = if kind == Kind::Roleless { &[] } else { own };
     let validity = if kind == Kind::Expired { Validity::expired() } else { Validity::days(VALID_DAYS) };
-    Ok(TppCertificate::new(&organization)
+    let certificate = TppCertificate::new(&organization)
         .subject(subject)
         .names([name])
         .roles(roles.iter().copied())
         .validity(validity)
-        .serial_number(&serial_number(arguments.seed, kind, number)?))
+        .serial_number(&serial_number(arguments.seed, kind, number)?);
+    Ok(match &arguments.ocsp_url {
+        Some(url) => certificate.ocsp_responder(url),
+        None => certificate,
+    })
 }
 
 /// A serial number, which is positive and begins with no octet of zeros.

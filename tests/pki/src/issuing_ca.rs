@@ -84,6 +84,10 @@ impl IssuingCa {
         Ok(Self { issuer: Issuer::new(params, key.into_pair()), chain })
     }
 
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// Signs, and sees to it that the certificate names this CA as its own certificate does: the name has been decoded and
     /// encoded again on its way.
     pub(crate) fn sign(

@@ -3,14 +3,14 @@
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rcgen::{
     CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _, SigningKey as _,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SigningKey as _,
 };
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::der::{integer, null, oid, sequence, tlv, uri};
-use crate::{Authority, Error, KeyType, Subject, Validity};
+use crate::{Authority, Error, IssuingCa, KeyType, Subject, Validity};
 
 const OCSP_BASIC: &str = "1.3.6.1.5.5.7.48.1.1";
 const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
@@ -193,12 +193,7 @@ impl<'a> OcspAnswer<'a> {
                 (&responder.key, &responder.certificate, certificates)
             }
         };
-        let data = self.data(&subject(certificate), key);
-        let signature = [&[0], key.sign(&data)?.as_slice()].concat();
-        let basic =
-            sequence(&[&data, &sequence(&[&oid(ECDSA_SHA256)]), &tlv(0x03, &signature), &certificates]);
-        let bytes = sequence(&[&oid(OCSP_BASIC), &tlv(0x04, &basic)]);
-        Ok(sequence(&[&tlv(0x0a, &[0]), &tlv(0xa0, &bytes)]))
+        response(&self.data(&subject(certificate), key), key, &certificates)
     }
 
     /// `ResponseData` (RFC 6960 section 4.2.1).
@@ -224,6 +219,35 @@ impl<'a> OcspAnswer<'a> {
         });
         sequence(&[&responder, &time_in(from), &sequence(&[&single]), &nonce.unwrap_or_default()])
     }
+}
+
+/// What the CA itself answers to who asks it about some of its certificates: each is good, or was revoked a minute ago, which is
+/// from a minute ago and for `valid_s` seconds. `about` has their `CertID`s in DER, as the question has them, and whether they are
+/// revoked.
+///
+/// # Errors
+/// [`Error::Issuer`] when the key of the CA is not on P-256, [`Error::Issue`] when it cannot sign.
+pub fn ocsp_answer(ca: &IssuingCa, about: &[(Vec<u8>, bool)], valid_s: i64) -> Result<Vec<u8>, Error> {
+    let key = ca.key();
+    if key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+        return Err(Error::Issuer("its key is not on P-256".to_owned()));
+    }
+    let (from, until) = (time_in(-60), tlv(0xa0, &time_in(valid_s)));
+    let single = |(id, is_revoked): &(Vec<u8>, bool)| {
+        let status = if *is_revoked { tlv(0xa1, &from) } else { tlv(0x80, &[]) };
+        sequence(&[id, &status, &from, &until])
+    };
+    let answers: Vec<u8> = about.iter().flat_map(single).collect();
+    let data = sequence(&[&tlv(0xa1, &subject(&ca.chain()[0])), &from, &sequence(&[&answers])]);
+    response(&data, key, &[])
+}
+
+/// `OCSPResponse` (RFC 6960 section 4.2.1) with `ResponseData` that is signed by a key on P-256.
+fn response(data: &[u8], key: &KeyPair, certificates: &[u8]) -> Result<Vec<u8>, Error> {
+    let signature = [&[0], key.sign(data)?.as_slice()].concat();
+    let basic = sequence(&[data, &sequence(&[&oid(ECDSA_SHA256)]), &tlv(0x03, &signature), certificates]);
+    let bytes = sequence(&[&oid(OCSP_BASIC), &tlv(0x04, &basic)]);
+    Ok(sequence(&[&tlv(0x0a, &[0]), &tlv(0xa0, &bytes)]))
 }
 
 /// A CRL, by default an empty one with the number 1, from a minute ago and for an hour.
