@@ -162,6 +162,7 @@ fn poll_handshake(
             return Poll::Ready(Err(HandshakeFailure::Closed));
         }
         HandshakeContext::during(context, || stream.process()).map_err(HandshakeFailure::Tls)?;
+        stream.hold_tickets();
     }
 }
 

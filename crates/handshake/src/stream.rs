@@ -10,7 +10,7 @@ use std::{
 
 use hyper::rt::ReadBufCursor;
 use portcullis_socket::Socket;
-use rustls::{Error as TlsError, ServerConnection};
+use rustls::{Error as TlsError, ProtocolVersion, ServerConnection};
 use rustls_pki_types::CertificateDer;
 
 use crate::{Activity, farewell::Linger, hello::Ciphertext};
@@ -31,6 +31,8 @@ pub struct TlsStream {
     /// Plaintext that an owner took and gave back.
     put_back: Vec<u8>,
     activity: Rc<Activity>,
+    /// All that is queued are session tickets, which go with the first plaintext.
+    holds_tickets: bool,
     end: End,
     failure: Option<Box<Failure>>,
 }
@@ -68,6 +70,7 @@ impl TlsStream {
             ciphertext,
             put_back: Vec::new(),
             activity,
+            holds_tickets: false,
             end: End::Open,
             failure: None,
         }
@@ -79,6 +82,13 @@ impl TlsStream {
 
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.is_handshaking()
+    }
+
+    /// Keeps tickets back until there is something to say besides, where the handshake has finished as TLS 1.3: nobody waits for them, and
+    /// a write to the socket of their own would cost as much as that of the answer. A client of TLS 1.2 waits for what comes last.
+    pub(crate) fn hold_tickets(&mut self) {
+        let is_tls13 = self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        self.holds_tickets = is_tls13 && !self.tls.is_handshaking();
     }
 
     /// The chain that the client proved possession of, in this handshake or the one that it resumes; leaf first.
@@ -188,7 +198,7 @@ impl TlsStream {
         }
     }
 
-    /// Sends what rustls has queued; ready when all of it is with the kernel.
+    /// Sends what rustls has queued, but for tickets that are held; ready when all of it is with the kernel.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.end == End::Over {
@@ -200,7 +210,7 @@ impl TlsStream {
             }
             // Taken even where nothing follows, so that no buffer outlives its write.
             let mut bytes = self.socket.take_written();
-            if !self.tls.wants_write() {
+            if self.holds_tickets || !self.tls.wants_write() {
                 self.activity.output_done();
                 return Poll::Ready(Ok(()));
             }
@@ -216,6 +226,7 @@ impl TlsStream {
         match self.end {
             End::Open => {
                 self.tls.send_close_notify();
+                self.holds_tickets = false;
                 self.end = End::Notified;
             }
             End::Notified | End::Finished => {}
@@ -247,6 +258,7 @@ impl TlsStream {
         loop {
             let written = write(&mut self.tls.writer())?;
             if written > 0 {
+                self.holds_tickets = false;
                 self.activity.output_queued();
                 return Poll::Ready(Ok(written));
             }
@@ -319,7 +331,7 @@ impl hyper::rt::Write for TlsStream {
 mod tests {
     use std::{
         cell::Cell,
-        io::Write as _,
+        io::{Read as _, Write as _},
         net::{TcpListener, TcpStream},
         sync::Arc,
         time::Instant,
@@ -389,6 +401,35 @@ mod tests {
             stream.tls.send_close_notify();
             assert!(stream.tls.wants_write(), "close_notify was queued before");
         });
+    }
+
+    #[test]
+    fn what_is_held_goes_with_what_is_said_next_or_last() {
+        for is_last in [false, true] {
+            block_on(async {
+                let (own, mut peer) = connection();
+                let mut stream = stream(own);
+                // Anything that rustls has queued of its own: a session ticket takes a handshake.
+                stream.tls.send_close_notify();
+                stream.holds_tickets = true;
+                poll_fn(|cx| stream.poll_send(cx)).await.unwrap();
+                assert!(stream.tls.wants_write() && !stream.socket.is_writing(), "held");
+                if is_last {
+                    poll_fn(|cx| stream.poll_end(cx)).await.unwrap();
+                } else {
+                    assert_eq!(poll_fn(|cx| stream.poll_encrypt(cx, 1, |_| Ok(1))).await.unwrap(), 1);
+                    poll_fn(|cx| stream.poll_send(cx)).await.unwrap();
+                }
+                let (mut received, unread) = ([0; 32], b"unread".len());
+                let length = peer.read(&mut received).unwrap();
+                let length = if length == unread {
+                    unread + peer.read(&mut received[unread..]).unwrap()
+                } else {
+                    length
+                };
+                assert_eq!(received[unread..length], [21, 3, 3, 0, 2, 1, 0], "the alert in a record");
+            });
+        }
     }
 
     #[test]
