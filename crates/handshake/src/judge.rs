@@ -88,7 +88,11 @@ thread_local! {
 }
 
 /// What verifier and ticketer may know of the connection whose bytes rustls is processing.
-pub(crate) struct HandshakeContext {
+///
+/// [`ClientHello::finish`](crate::ClientHello::finish) has one for each connection. It is public for whoever moves the bytes of a
+/// handshake without a socket, as benchmarks do: a configuration of [`server_config`](crate::server_config) that processes bytes
+/// outside a context refuses every client certificate.
+pub struct HandshakeContext {
     judge: Rc<dyn ClientJudge>,
     presented: Option<(PeerChain, UnixTime)>,
     tickets_offered: u32,
@@ -105,12 +109,13 @@ pub(crate) struct Basis {
 }
 
 impl HandshakeContext {
-    pub(crate) fn new(judge: Rc<dyn ClientJudge>) -> Self {
+    /// For one connection, whose client `judge` judges.
+    pub fn new(judge: Rc<dyn ClientJudge>) -> Self {
         Self { judge, presented: None, tickets_offered: 0, basis: None }
     }
 
     /// Runs `call` with this context in place. Nothing of it is left behind, not even if `call` panics.
-    pub(crate) fn during<T>(context: &mut Option<Self>, call: impl FnOnce() -> T) -> T {
+    pub fn during<T>(context: &mut Option<Self>, call: impl FnOnce() -> T) -> T {
         struct Restore<'a>(&'a mut Option<HandshakeContext>);
         impl Drop for Restore<'_> {
             fn drop(&mut self) {

@@ -24,7 +24,7 @@ pub use config::{
 };
 pub use failure::HandshakeFailure;
 pub use hello::{ClientHello, Handshaken};
-pub use judge::{ClientJudge, Passage, TicketEvent};
+pub use judge::{ClientJudge, HandshakeContext, Passage, TicketEvent};
 pub use key_ring::{KeyRing, KeyRingError, TicketSecret};
 pub use peer_chain::PeerChain;
 pub use stream::TlsStream;
