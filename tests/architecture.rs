@@ -65,3 +65,26 @@ fn every_crate_has_a_readme() {
         assert!(root().join(folder).join("README.md").exists(), "{folder} has no README.md");
     }
 }
+
+/// What the load generator says of a server, a stranger could say: only what judges certificates without one knows what the gate is made
+/// of.
+#[test]
+fn the_load_generator_drives_servers_without_the_gates_crates() {
+    let source = root().join("loadtest/src");
+    let (mut folders, mut importing) = (vec![source.clone()], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap().replace("portcullis_test_pki", "");
+            if text.contains("portcullis_") {
+                let inside = path.strip_prefix(&source).unwrap().components().next().unwrap();
+                importing.insert(inside.as_os_str().to_owned());
+            }
+        }
+    }
+    assert_eq!(importing.iter().collect::<Vec<_>>(), ["verify"]);
+}

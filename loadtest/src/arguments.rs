@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Responder(ResponderArguments),
     /// One HTML page of one or several results
     Page(crate::page::PageArguments),
+    /// Certificates judged without sockets: by the gate's libraries, by webpki, and by `openssl verify`
+    Verify(crate::verify::VerifyArguments),
     /// Servers that can be compared: which are here, and which packages bring the others
     Peers(crate::peers::PeersArguments),
     /// The same work for several servers, and what it costs them

@@ -91,12 +91,14 @@ fn median_us(operation: impl Fn() -> Result<(), Unspecified>) -> Result<f64> {
     Ok(median(batches_us))
 }
 
-fn thread_cpu() -> Result<Duration> {
+/// CPU time of this thread so far.
+pub(crate) fn thread_cpu() -> Result<Duration> {
     let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("thread CPU clock")?;
     Ok(now.into())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one; of an even number the higher of the two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

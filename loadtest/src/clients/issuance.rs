@@ -119,6 +119,21 @@ pub(crate) fn issuing_ca(certificates: &Path, key: &Path) -> Result<IssuingCa> {
 
 /// A QWAC of an organisation of its own.
 fn certificate(arguments: &ClientArguments, kind: Kind, number: usize) -> Result<TppCertificate> {
+    let Roles(own) = &arguments.roles[number % arguments.roles.len()];
+    let certificate = tpp_certificate(kind, number, own, arguments.seed)?;
+    Ok(match &arguments.ocsp_url {
+        Some(url) => certificate.ocsp_responder(url),
+        None => certificate,
+    })
+}
+
+/// A QWAC of an organisation of its own, with these roles unless its kind has none.
+pub(crate) fn tpp_certificate(
+    kind: Kind,
+    number: usize,
+    roles: &[Role],
+    seed: u64,
+) -> Result<TppCertificate> {
     // Organisations of different kinds have different numbers, so that a server cannot take one for another.
     let registered = 1_000_000 * (kind as usize + 1) + number;
     let organization = format!("Lasttest Zahlungsdienst {registered} GmbH");
@@ -131,23 +146,15 @@ fn certificate(arguments: &ClientArguments, kind: Kind, number: usize) -> Result
         serial_number: format!("HRB {registered}"),
         locality: "Frankfurt am Main".to_owned(),
     });
-    let Roles(own) = &arguments.roles[number % arguments.roles.len()];
-    let roles: &[Role] = if kind == Kind::Roleless { &[] } else { own };
+    let roles = if kind == Kind::Roleless { &[] } else { roles };
     let validity = if kind == Kind::Expired { Validity::expired() } else { Validity::days(VALID_DAYS) };
-    let certificate = TppCertificate::new(&organization)
-        .subject(subject)
-        .names([name])
-        .roles(roles.iter().copied())
-        .validity(validity)
-        .serial_number(&serial_number(arguments.seed, kind, number)?);
-    Ok(match &arguments.ocsp_url {
-        Some(url) => certificate.ocsp_responder(url),
-        None => certificate,
-    })
+    let certificate = TppCertificate::new(&organization).subject(subject).names([name]);
+    let certificate = certificate.roles(roles.iter().copied()).validity(validity);
+    Ok(certificate.serial_number(&serial_number(seed, kind, number)?))
 }
 
 /// A serial number, which is positive and begins with no octet of zeros.
-fn serial_number(seed: u64, kind: Kind, number: usize) -> Result<[u8; SERIAL_OCTETS]> {
+pub(crate) fn serial_number(seed: u64, kind: Kind, number: usize) -> Result<[u8; SERIAL_OCTETS]> {
     let mut serial = [0; SERIAL_OCTETS];
     if kind == Kind::Revoked {
         // The same in each run of a seed, so that a CRL that was made once names the clients of the next run too. The

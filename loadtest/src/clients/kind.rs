@@ -62,6 +62,16 @@ impl Share {
         Self { kind, parts: u32::try_from(parts).unwrap_or(WHOLE) }
     }
 
+    /// Whose share it is.
+    pub(crate) fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// The share as a fraction.
+    pub(crate) fn fraction(self) -> f64 {
+        f64::from(self.parts) / f64::from(WHOLE)
+    }
+
     /// The share of `count` things, rounded up.
     pub(crate) fn of(self, count: usize) -> usize {
         let parts = count as u64 * u64::from(self.parts);

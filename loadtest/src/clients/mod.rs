@@ -23,7 +23,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 pub(crate) use self::draw::Draw;
 pub(crate) use self::expectation::Verdict;
-pub(crate) use self::issuance::issuing_ca;
+pub(crate) use self::issuance::{issuing_ca, serial_number, tpp_certificate};
 pub(crate) use self::kind::{Kind, Share};
 pub(crate) use self::outcomes::ClientOutcomes;
 
