@@ -1,4 +1,4 @@
-//! Any bytes as a token, as a key set and as what a request has in `Authorization`: no panic, and each error has its code.
+//! Any bytes as a token, as a key set, as what an issuer answers of a token and as what a request has in `Authorization`: no panic, and each error has its code.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -22,6 +22,7 @@ static ISSUER: LazyLock<(IssuerRules, KeySet)> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let (rules, keys) = &*ISSUER;
     let _ = KeySet::from_json(bytes);
+    let _ = AccessToken::from_introspection(bytes, rules, 1_790_000_000);
     let token = bearer(std::iter::once(bytes))
         .or_else(|_| str::from_utf8(bytes).map_err(|_| portcullis_token::TokenError::Form));
     let verified = token

@@ -14,6 +14,7 @@ mod entry;
 mod file;
 mod fixed;
 mod host_name;
+mod introspection;
 mod issuer;
 mod keys;
 mod limits;
@@ -51,7 +52,8 @@ use toml::de::DeTable;
 
 pub use self::{
     admin::AdminSettings,
-    issuer::KeySetSource,
+    introspection::IntrospectionSource,
+    issuer::IssuerSource,
     keys::KeySettings,
     listener::CertificateExpiry,
     log::{LogSettings, Rotation},
@@ -121,8 +123,8 @@ pub struct Configuration {
     pub register: Option<RegisterSettings>,
     /// Where the keys of clients are kept, if they have any.
     pub keys: Option<KeySettings>,
-    /// Where the keys of issuers come from, in the order of the plan.
-    pub key_sets: Vec<KeySetSource>,
+    /// Where it is known from what issuers vouch for, in the order of the plan.
+    pub issuer_sources: Vec<IssuerSource>,
     /// Where the keys of tickets come from; those in the plan are read from there, or made just now.
     pub ticket_keys: TicketKeySource,
     /// What is allowed but probably not meant.
@@ -256,6 +258,7 @@ fn convert(
     let policies = policies.iter().map(|(name, section)| PolicyWritten::read(name, section)).collect();
     let policies = policy::load(policies, keys.as_ref(), report);
     let max_keys = metrics::max_keys(root.section("metrics", metrics::KEYS).as_ref());
+    let has_keys = keys.is_some();
     let keys = keys.map(|section| keys::read(&section, folder, max_keys)).unzip();
     let resumption = root.section("resumption", resumption::KEYS);
     let resumption = resumption::read(resumption.as_ref(), folder, report);
@@ -269,6 +272,7 @@ fn convert(
         upstreams: upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
         issuers: issuers.iter().map(|(name, _)| name.clone()).collect(),
         seals: seals.iter().map(|(name, _)| name.clone()).collect(),
+        has_keys,
     };
     let seals = SealsWritten::read(&seals);
     let issuers = IssuersWritten::read(&issuers, folder);
@@ -277,6 +281,7 @@ fn convert(
         report_unused(&upstreams, &routes.actions, report);
         issuers.report_unused(&routes.tokens, report);
         issuers.report_twins(&routes.tokens, report);
+        issuers.report_ambiguous(&routes.tokens, report);
         seals.report_unused(&routes.sealed, report);
     }
     let seals = seals.load(AnchorShelf::new(folder.clone(), &sources, report), listed);
@@ -307,7 +312,7 @@ fn convert(
     };
     let (resumption, ticket_keys) = resumption?;
     let clients = Clients { resumption, cache, policies: policies?, assertions };
-    let (issuers, key_sets) = issuers.load()?;
+    let (issuers, issuer_sources) = issuers.load()?;
     let behind = Behind { upstreams: upstreams?, issuers, seals: seals? };
     let (plan, mut expiries) = assemble(previous, (listeners?, domains?), routes?, behind, clients, &log);
     expiries.extend(admin.iter().flat_map(|admin| &admin.tls).map(|tls| tls.expiry.clone()));
@@ -321,7 +326,7 @@ fn convert(
         revocation,
         register,
         keys,
-        key_sets,
+        issuer_sources,
         ticket_keys,
         warnings: Vec::new(),
         fixed: fixed.into(),

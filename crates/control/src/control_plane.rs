@@ -125,12 +125,12 @@ impl ControlPlane {
             revocation,
             register,
             keys,
-            key_sets,
+            issuer_sources,
             ticket_keys,
             ..
         } = configuration;
         let mut issuers = Issuers::default();
-        issuers.configure(&mut plan.issuers, key_sets);
+        issuers.configure(&mut plan.issuers, issuer_sources);
         let ticket_keys = TicketKeys::new(ticket_keys, Arc::clone(&plan.resumption.ring));
         recorder.ticket_key_since(ticket_keys.since());
         let mut lists = TrustedLists::new(trust);
@@ -366,7 +366,8 @@ impl ControlPlane {
         if let (Some(keys), Some(settings)) = (&self.keys, configuration.keys.take()) {
             keys.configure(settings);
         }
-        self.issuers.configure(&mut configuration.plan.issuers, std::mem::take(&mut configuration.key_sets));
+        self.issuers
+            .configure(&mut configuration.plan.issuers, std::mem::take(&mut configuration.issuer_sources));
         if let (Some(admin), Some(settings)) = (&self.admin, configuration.admin.take()) {
             // Connections end where others come into force, a scraper's that was just made among them.
             admin.send_if_modified(|present| {

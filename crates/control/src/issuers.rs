@@ -1,4 +1,5 @@
-//! The key sets of issuers of access tokens: fetched again and again, and at once where a shard meets a key that is not there.
+//! Issuers of access tokens: their key sets are fetched again and again, and at once where a shard meets a key that is not there; those
+//! that have none are asked.
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -7,7 +8,7 @@ use std::{
 };
 
 use metrics::{counter, gauge};
-use portcullis_gateway::plan::{IssuerKeys, IssuerPlan, KeySet, KeySetError};
+use portcullis_gateway::plan::{IssuerKeys, IssuerPlan, IssuerRules, KeySet, KeySetError, Vouching};
 use thiserror::Error;
 use tokio::{
     task::JoinHandle,
@@ -16,9 +17,10 @@ use tokio::{
 
 use crate::{
     clock::now_unix_s,
-    configuration::KeySetSource,
+    configuration::IssuerSource,
     error::chain,
     fetch::{Access, Backoff, FetchError, FetchLimits, Fetched, Fetcher, Validators},
+    introspection::inquire,
 };
 
 /// How often it is looked whether a shard asks.
@@ -55,7 +57,7 @@ impl IssuerFault {
     }
 }
 
-/// All issuers whose keys are fetched.
+/// All issuers whose keys are fetched, or that are asked.
 #[derive(Debug, Default)]
 pub(crate) struct Issuers(Vec<Followed>);
 
@@ -63,23 +65,25 @@ pub(crate) struct Issuers(Vec<Followed>);
 #[derive(Debug)]
 struct Followed {
     name: String,
-    source: KeySetSource,
-    keys: Arc<IssuerKeys>,
+    rules: Arc<IssuerRules>,
+    source: IssuerSource,
+    vouching: Vouching,
     task: JoinHandle<()>,
 }
 
 impl Issuers {
-    /// Goes on with the issuers of a plan. One that publishes its keys where it did keeps those that are known of it.
-    pub(crate) fn configure(&mut self, issuers: &mut [IssuerPlan], sources: Vec<KeySetSource>) {
+    /// Goes on with the issuers of a plan. One that publishes its keys where it did keeps those that are known of it,
+    /// and one that is asked as before what it answered.
+    pub(crate) fn configure(&mut self, issuers: &mut [IssuerPlan], sources: Vec<IssuerSource>) {
         let mut before = std::mem::take(&mut self.0);
         for (issuer, source) in issuers.iter_mut().zip(sources) {
-            if matches!(source, KeySetSource::File(_)) {
+            if matches!(source, IssuerSource::File(_)) {
                 continue;
             }
-            let known = before.iter().position(|it| it.name == issuer.name && it.source.is_at(&source));
+            let known = before.iter().position(|it| it.is_followed_by(issuer, &source));
             let known = known.map(|known| before.swap_remove(known));
             if let Some(known) = &known {
-                issuer.keys = Arc::clone(&known.keys);
+                issuer.vouching = known.vouching.clone();
             }
             let same = known.filter(|known| known.source == source);
             self.0.push(same.unwrap_or_else(|| Followed::begin(issuer, source)));
@@ -88,24 +92,41 @@ impl Issuers {
 }
 
 impl Followed {
-    fn begin(issuer: &IssuerPlan, source: KeySetSource) -> Self {
-        let (name, keys) = (issuer.name.clone(), Arc::clone(&issuer.keys));
-        let task = tokio::spawn(follow(name.clone(), source.clone(), Arc::clone(&keys)));
-        Self { name, source, keys, task }
+    fn begin(issuer: &IssuerPlan, source: IssuerSource) -> Self {
+        let IssuerPlan { name, rules, vouching } = issuer.clone();
+        let task = match (&vouching, source.clone()) {
+            (Vouching::Introspection(introspection), IssuerSource::Introspection(source)) => {
+                tokio::spawn(inquire(name.clone(), Arc::clone(&rules), source, Arc::clone(introspection)))
+            }
+            (Vouching::Keys(keys), source) => tokio::spawn(follow(name.clone(), source, Arc::clone(keys))),
+            (Vouching::Introspection(_), _) => tokio::spawn(async {}),
+        };
+        Self { name, rules, source, vouching, task }
+    }
+
+    /// Whether what is known of it is true of an issuer of the next plan. What was answered was judged by its rules.
+    fn is_followed_by(&self, issuer: &IssuerPlan, source: &IssuerSource) -> bool {
+        let is_asked_alike = matches!(source, IssuerSource::Introspection(_))
+            && self.source == *source
+            && self.rules == issuer.rules;
+        self.name == issuer.name && (self.source.is_at(source) || is_asked_alike)
     }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
         self.task.abort();
-        // Who still waits for the keys need not wait for nobody.
-        self.keys.answer();
+        // Who still waits need not wait for nobody.
+        match &self.vouching {
+            Vouching::Keys(keys) => keys.answer(),
+            Vouching::Introspection(introspection) => introspection.close(),
+        }
     }
 }
 
 /// Fetches the keys of an issuer until the task is ended.
-async fn follow(name: String, source: KeySetSource, keys: Arc<IssuerKeys>) {
-    let KeySetSource::Https { url, roots, refresh_interval } = source else { return };
+async fn follow(name: String, source: IssuerSource, keys: Arc<IssuerKeys>) {
+    let IssuerSource::Https { url, roots, refresh_interval } = source else { return };
     let backoff = Backoff::new(refresh_interval);
     let (mut known, mut failures) = (None, 0);
     loop {

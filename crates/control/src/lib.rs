@@ -12,6 +12,7 @@ mod configuration;
 mod control_plane;
 mod error;
 mod fetch;
+mod introspection;
 mod issuers;
 mod key_file;
 mod keys;
@@ -31,9 +32,9 @@ mod trusted_lists;
 pub use admin_client::{AdminClient, AdminClientError};
 pub(crate) use configuration::TABLE_BYTES_MAX;
 pub use configuration::{
-    AdminSettings, CertificateExpiry, Configuration, CrlSource, KeySetSource, KeySettings, ListSource,
-    LogSettings, Mistake, Mistakes, RegisterSettings, RegisterSource, RevocationSettings, Rotation,
-    StatusSource, TicketKeySource, TrustSettings,
+    AdminSettings, CertificateExpiry, Configuration, CrlSource, IntrospectionSource, IssuerSource,
+    KeySettings, ListSource, LogSettings, Mistake, Mistakes, RegisterSettings, RegisterSource,
+    RevocationSettings, Rotation, StatusSource, TicketKeySource, TrustSettings,
 };
 pub use control_plane::run;
 pub use error::ControlError;

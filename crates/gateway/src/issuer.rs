@@ -91,10 +91,11 @@ impl IssuerKeys {
 
 /// A request that waits, counted for as long as it does.
 #[derive(Debug)]
-struct Waiting<'a>(&'a AtomicUsize);
+pub(crate) struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Option<Self> {
+    /// `None` where as many wait as may.
+    pub(crate) fn begin(count: &'a AtomicUsize) -> Option<Self> {
         let waiting = Self(count);
         (count.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(waiting)
     }

@@ -10,6 +10,7 @@ mod dry_run;
 mod gateway;
 mod heartbeat;
 mod http;
+mod introspection;
 mod issuer;
 mod judge;
 mod listener;

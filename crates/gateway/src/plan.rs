@@ -12,13 +12,16 @@ use portcullis_identity::{Role, Roles};
 use portcullis_keys::{KeyEntry, Policy};
 use portcullis_policy::{DomainId, HostName, Snapshot};
 pub use portcullis_seal::{Algorithm as SealAlgorithm, Profile as SealProfile, SealRules};
-pub use portcullis_token::{Algorithm, Binding, IssuerRules, KeySet, KeySetError, TokenDemand};
+pub use portcullis_token::{
+    AccessToken, Algorithm, Binding, IssuerRules, KeySet, KeySetError, TokenDemand, TokenError,
+};
 use portcullis_trust::Anchors;
 pub use portcullis_upstream::UpstreamConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use crate::{
     assertion::{AssertionKey, Assertions},
+    introspection::{Introspection, Question},
     issuer::IssuerKeys,
 };
 
@@ -342,8 +345,17 @@ pub struct IssuerPlan {
     pub name: String,
     /// What is taken from it.
     pub rules: Arc<IssuerRules>,
-    /// The keys that it signs with.
-    pub keys: Arc<IssuerKeys>,
+    /// How it vouches for them.
+    pub vouching: Vouching,
+}
+
+/// How an authorisation server vouches for its tokens.
+#[derive(Debug, Clone)]
+pub enum Vouching {
+    /// It signs them, with these keys.
+    Keys(Arc<IssuerKeys>),
+    /// It is asked about each.
+    Introspection(Arc<Introspection>),
 }
 
 /// What a route asks of the seal of a request.

@@ -25,7 +25,7 @@ pub struct IssuerRules {
     pub takes_any_type: bool,
 }
 
-/// A token that its issuer signed, and that holds.
+/// A token that its issuer vouches for, and that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// For whom it was issued (`client_id`), if it says so.
@@ -36,7 +36,7 @@ pub struct AccessToken {
     pub scopes: Vec<String>,
     /// The certificate that it is bound to (RFC 8705 3.1).
     pub certificate: Option<Thumbprint>,
-    /// The last second at which it holds, in Unix seconds, with the skew that is allowed.
+    /// The last second at which it holds, in Unix seconds, with the skew that is allowed; [`i64::MAX`] where its issuer names none.
     pub until: i64,
     /// All that it says.
     pub claims: Map<String, Value>,
@@ -71,6 +71,9 @@ impl AccessToken {
             return Err(TokenError::Issuer);
         }
         check_signature(&token, keys, algorithm)?;
+        if !token.claims.contains_key("exp") {
+            return Err(TokenError::Malformed("no exp"));
+        }
         Self::from_claims(token.claims, rules, now)
     }
 
@@ -81,10 +84,15 @@ impl AccessToken {
         size_of::<Self>() + scopes.sum::<usize>() + members_bytes(&self.claims)
     }
 
-    fn from_claims(claims: Map<String, Value>, rules: &IssuerRules, now: i64) -> Result<Self, TokenError> {
+    /// What its issuer wrote, if it holds at `now` for one of the audiences.
+    pub(crate) fn from_claims(
+        claims: Map<String, Value>,
+        rules: &IssuerRules,
+        now: i64,
+    ) -> Result<Self, TokenError> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        let expires = time(&claims, "exp")?.ok_or(TokenError::Malformed("no exp"))?;
-        let until = expires.saturating_add(rules.clock_skew_s).saturating_sub(1);
+        let until = time(&claims, "exp")?
+            .map_or(i64::MAX, |expires| expires.saturating_add(rules.clock_skew_s).saturating_sub(1));
         if now > until {
             return Err(TokenError::Expired { ago_s: now.saturating_sub(until) });
         }

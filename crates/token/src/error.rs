@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-/// What is wrong with a token, or that there is none. The client's fault, but for [`Unavailable`](Self::Unavailable). Nothing of what the client
-/// wrote is repeated.
+/// What is wrong with a token, or that there is none. The client's fault, but for [`Unavailable`](Self::Unavailable) and
+/// [`Introspection`](Self::Introspection). Nothing of what the client wrote is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -76,9 +76,15 @@ pub enum TokenError {
         /// Which, as configured.
         claim: String,
     },
+    /// Its issuer says that it does not hold, and not why (RFC 7662 2.2).
+    #[error("the issuer of the access token says that it is not active")]
+    Inactive,
     /// It is not known whether it holds. Our fault, or the issuer's.
-    #[error("the keys of the issuer are not known at present; try again later")]
+    #[error("the issuer of the access token cannot be asked at present; try again later")]
     Unavailable,
+    /// Its issuer was asked and said nothing that can be understood (RFC 7662 2.2). The issuer's fault.
+    #[error("what the issuer answers of the access token cannot be used: {0}")]
+    Introspection(&'static str),
 }
 
 impl TokenError {
@@ -103,7 +109,9 @@ impl TokenError {
             Self::Binding => "token.binding",
             Self::Scope { .. } => "token.scope",
             Self::Claim { .. } => "token.claim",
+            Self::Inactive => "token.inactive",
             Self::Unavailable => "token.unavailable",
+            Self::Introspection(_) => "token.introspection",
         }
     }
 
@@ -112,15 +120,20 @@ impl TokenError {
         match self {
             Self::Form => 400,
             Self::Scope { .. } | Self::Claim { .. } => 403,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::Introspection(_) => 503,
             _ => 401,
         }
+    }
+
+    /// Whether the same token may open the route at another time, whatever becomes of it: nobody has judged it.
+    pub const fn is_of_the_moment(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Introspection(_))
     }
 
     /// The value of `WWW-Authenticate` (RFC 6750 3); `None` where it would not help the client. Who presented nothing is told no error.
     pub fn challenge(&self) -> Option<String> {
         let error = match self {
-            Self::Unavailable => return None,
+            Self::Unavailable | Self::Introspection(_) => return None,
             Self::Missing => return Some("Bearer realm=\"portcullis\"".to_owned()),
             Self::Form => "invalid_request",
             Self::Scope { .. } | Self::Claim { .. } => "insufficient_scope",

@@ -1,9 +1,10 @@
-//! Access tokens: JSON web tokens that an authorisation server signed, and that the client's certificate vouches for.
+//! Access tokens: JSON web tokens that an authorisation server signed, or any that it vouches for when it is asked, held to the client's
+//! certificate.
 //!
 //! A [`KeySet`] is what an issuer publishes. [`AccessToken::verify`] takes what a client presents to what an issuer said, by
-//! [`IssuerRules`]; a [`TokenDemand`] is what a route asks of it. A [`TokenCache`] remembers, for one shard, what was verified.
+//! [`IssuerRules`], and [`AccessToken::from_introspection`] what it answers of one; a [`TokenDemand`] is what a route asks of it. A [`TokenCache`] remembers, for one shard, what was verified.
 //!
-//! Trust: every byte of a token is the client's until its signature is verified; a key set is the issuer's.
+//! Trust: every byte of a token is the client's until its signature is verified; a key set and an answer are the issuer's.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ mod cache;
 mod compact;
 mod demand;
 mod error;
+mod introspection;
 mod key_set;
 
 pub use access_token::{AccessToken, IssuerRules};

@@ -1,7 +1,7 @@
 //! An https server whose answers a test changes while it runs.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub enum Answering {
     /// Sends the document, with an `ETag` of its content; says 304 to who knows it.
     Document(Vec<u8>),
+    /// Sends the document as JSON, whoever asks.
+    Json(Vec<u8>),
     /// Sends a status without a body.
     Status(u16),
     /// Redirects to a URL.
@@ -30,6 +32,8 @@ pub enum Answering {
 }
 
 type Answers = Arc<Mutex<HashMap<String, Answering>>>;
+/// The last request for each path, head and body.
+type Received = Arc<Mutex<HashMap<String, String>>>;
 
 /// The server. It ends with the value.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub struct HttpsServer {
     address: SocketAddr,
     answers: Answers,
     asked: Arc<Mutex<Vec<(String, u16)>>>,
+    received: Received,
     is_over: Arc<AtomicBool>,
 }
 
@@ -53,10 +58,12 @@ impl HttpsServer {
             address: listener.local_addr().expect("an address"),
             answers: Arc::default(),
             asked: Arc::default(),
+            received: Arc::default(),
             is_over: Arc::default(),
         };
         let (config, answers) = (Arc::new(config), Arc::clone(&server.answers));
         let (asked, is_over) = (Arc::clone(&server.asked), Arc::clone(&server.is_over));
+        let received = Arc::clone(&server.received);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if is_over.load(Ordering::Relaxed) {
@@ -64,8 +71,11 @@ impl HttpsServer {
                 }
                 let (config, answers) = (Arc::clone(&config), Arc::clone(&answers));
                 let (asked, is_over) = (Arc::clone(&asked), Arc::clone(&is_over));
+                let received = Arc::clone(&received);
                 // How a client ends its connection is its affair.
-                std::thread::spawn(move || drop(serve(stream, config, &answers, &asked, &is_over)));
+                std::thread::spawn(move || {
+                    drop(serve(stream, config, &answers, (&asked, &received), &is_over));
+                });
             }
         });
         server
@@ -79,6 +89,11 @@ impl HttpsServer {
     /// Changes what is answered for a path.
     pub fn answer(&self, path: &str, answering: Answering) {
         lock(&self.answers).insert(path.to_owned(), answering);
+    }
+
+    /// The last request for a path, head and body.
+    pub fn received(&self, path: &str) -> Option<String> {
+        lock(&self.received).get(path).cloned()
     }
 
     /// How often a path was answered with a status.
@@ -99,7 +114,7 @@ fn serve(
     stream: TcpStream,
     config: Arc<ServerConfig>,
     answers: &Answers,
-    asked: &Mutex<Vec<(String, u16)>>,
+    (asked, received): (&Mutex<Vec<(String, u16)>>, &Received),
     is_over: &AtomicBool,
 ) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -114,6 +129,13 @@ fn serve(
         lines.push(line.trim().to_owned());
     }
     let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let length = lines
+        .iter()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let whole = format!("{}\n\n{}", lines.join("\n"), String::from_utf8_lossy(&body));
+    lock(received).insert(path.clone(), whole);
     let answering = lock(answers).get(&path).cloned().unwrap_or(Answering::Status(404));
     let known = lines
         .iter()
@@ -135,6 +157,10 @@ fn serve(
                 head(200, &format!("etag: {tag}\r\ncontent-length: {}\r\n", bytes.len()))?;
                 stream.write_all(&bytes)?;
             }
+        }
+        Answering::Json(bytes) => {
+            head(200, &format!("content-type: application/json\r\ncontent-length: {}\r\n", bytes.len()))?;
+            stream.write_all(&bytes)?;
         }
         Answering::Status(status) => head(status, "content-length: 0\r\n")?,
         Answering::Redirect(location) => {

@@ -3,13 +3,15 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use portcullis_gateway::plan::{
-    Algorithm, Binding, IssuerKeys, IssuerPlan, IssuerRules, KeySet, TokenDemand, TokenPlan,
+    Algorithm, Binding, Introspection, IssuerKeys, IssuerPlan, IssuerRules, KeySet, TokenDemand, TokenPlan,
+    Vouching,
 };
 use rustls_pki_types::CertificateDer;
 
 use super::{
     entry::Entry,
     file::{self, Folder},
+    introspection::{self, IntrospectionSource},
     listener::is_name,
     mistake::{Located, Place, Report, shown},
     section::Section,
@@ -24,6 +26,10 @@ pub(crate) const KEYS: &[&str] = &[
     "any_type",
     "jwks",
     "jwks_file",
+    "introspection",
+    "introspection_max_age",
+    "client_id",
+    "client_secret_file",
     "https_roots",
     "refresh_interval",
 ];
@@ -40,12 +46,12 @@ const REFRESH_INTERVAL_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of a file of keys.
 const KEYS_BYTES_MAX: u64 = 1 << 20;
 
-/// Where the keys of an issuer come from.
+/// Where it is known from what an issuer vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySetSource {
-    /// A file, read with the configuration.
+pub enum IssuerSource {
+    /// A file of its keys, read with the configuration.
     File(PathBuf),
-    /// The issuer, over https.
+    /// Its keys, over https.
     Https {
         /// Where it publishes them.
         url: String,
@@ -54,9 +60,11 @@ pub enum KeySetSource {
         /// How often they are fetched.
         refresh_interval: Duration,
     },
+    /// It is asked about each token (RFC 7662).
+    Introspection(IntrospectionSource),
 }
 
-impl KeySetSource {
+impl IssuerSource {
     /// Whether both are fetched from the same place, by the same roots, however often.
     pub(crate) fn is_at(&self, other: &Self) -> bool {
         match (self, other) {
@@ -72,7 +80,7 @@ impl KeySetSource {
 pub(crate) struct IssuersWritten {
     places: Vec<Place>,
     /// `None` after a mistake.
-    issuers: Option<Vec<(IssuerPlan, KeySetSource)>>,
+    issuers: Option<Vec<(IssuerPlan, IssuerSource)>>,
 }
 
 impl IssuersWritten {
@@ -106,13 +114,30 @@ impl IssuersWritten {
         }
     }
 
+    /// Reports issuers that would both be asked about a token of one route which names nobody.
+    pub(crate) fn report_ambiguous(&self, tokens: &[Option<TokenPlan>], report: &Report) {
+        let issuers = self.issuers.iter().flatten();
+        let are_asked: Vec<bool> =
+            issuers.map(|(issuer, _)| matches!(issuer.vouching, Vouching::Introspection(_))).collect();
+        for (index, place) in self.places.iter().enumerate() {
+            let is_second = |token: &TokenPlan| {
+                let mut asked = token.issuers.iter().filter(|issuer| are_asked.get(**issuer) == Some(&true));
+                asked.next().is_some() && asked.any(|issuer| *issuer == index)
+            };
+            if tokens.iter().flatten().any(is_second) {
+                let message = "is asked about tokens of a route that another is asked about; let `issuers` of the route name one of them";
+                report.mistake(place, message);
+            }
+        }
+    }
+
     /// As they are run. `None` after a mistake.
-    pub(crate) fn load(self) -> Option<(Vec<IssuerPlan>, Vec<KeySetSource>)> {
+    pub(crate) fn load(self) -> Option<(Vec<IssuerPlan>, Vec<IssuerSource>)> {
         Some(self.issuers?.into_iter().unzip())
     }
 }
 
-fn read(name: &str, section: &Section<'_>, folder: &Folder) -> Option<(IssuerPlan, KeySetSource)> {
+fn read(name: &str, section: &Section<'_>, folder: &Folder) -> Option<(IssuerPlan, IssuerSource)> {
     let report = section.report();
     if !is_name(name) {
         report.mistake(section.place(), format!("{} is not a name", shown(name)));
@@ -135,13 +160,21 @@ fn read(name: &str, section: &Section<'_>, folder: &Folder) -> Option<(IssuerPla
         clock_skew_s: i64::try_from(clock_skew.as_secs()).unwrap_or(i64::MAX),
         takes_any_type: section.flag("any_type").or(false),
     };
-    let (source, keys) = source(section, folder)?;
-    let plan = IssuerPlan { name: name.to_owned(), rules: Arc::new(rules), keys: Arc::new(keys) };
+    let (source, vouching) = if section.has("introspection") {
+        let source = introspection::read(section, folder)?;
+        let vouching = Vouching::Introspection(Arc::new(Introspection::default()));
+        (IssuerSource::Introspection(source), vouching)
+    } else {
+        introspection::report_pointless(section);
+        let (source, keys) = source(section, folder)?;
+        (source, Vouching::Keys(Arc::new(keys)))
+    };
+    let plan = IssuerPlan { name: name.to_owned(), rules: Arc::new(rules), vouching };
     Some((plan, source))
 }
 
 /// Where the keys come from, with those that are there already.
-fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, IssuerKeys)> {
+fn source(section: &Section<'_>, folder: &Folder) -> Option<(IssuerSource, IssuerKeys)> {
     let report = section.report();
     let (url, file) = (section.text("jwks"), section.text("jwks_file"));
     let (roots, interval) = (
@@ -151,7 +184,7 @@ fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, Issue
     match (url, file) {
         (Entry::Mistaken, _) | (_, Entry::Mistaken) => None,
         (Entry::Absent, Entry::Absent) => {
-            report.mistake(section.place(), "needs `jwks` or `jwks_file`: where its keys come from");
+            report.mistake(section.place(), "needs `jwks` or `jwks_file`, where its keys come from, or `introspection`, where it is asked");
             None
         }
         (Entry::Written(_), Entry::Written(file)) => {
@@ -167,7 +200,7 @@ fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, Issue
             let refuse = |what: String| report.mistake(&file.place, format!("{} {what}", shown(&file.value)));
             let bytes = file::read(&path, KEYS_BYTES_MAX).map_err(|error| refuse(error.to_string())).ok()?;
             let set = KeySet::from_json(&bytes).map_err(|error| refuse(error.to_string())).ok()?;
-            Some((KeySetSource::File(path), IssuerKeys::fixed(set)))
+            Some((IssuerSource::File(path), IssuerKeys::fixed(set)))
         }
         (Entry::Written(url), Entry::Absent) => {
             if !url.value.starts_with("https://") {
@@ -177,7 +210,7 @@ fn source(section: &Section<'_>, folder: &Folder) -> Option<(KeySetSource, Issue
             let roots = file::certificates(report, folder, roots.or(Vec::new()));
             let roots = roots.into_iter().map(|(_, certificate)| certificate).collect();
             let refresh_interval = interval.or(REFRESH_INTERVAL);
-            Some((KeySetSource::Https { url: url.value, roots, refresh_interval }, IssuerKeys::fetched()))
+            Some((IssuerSource::Https { url: url.value, roots, refresh_interval }, IssuerKeys::fetched()))
         }
     }
 }
@@ -205,7 +238,12 @@ impl TokenWritten {
     }
 
     /// What is asked, with `issuers` by their names. `None` after a mistake.
-    pub(crate) fn load(self, issuers: &[String], report: &Report) -> Option<Option<TokenPlan>> {
+    pub(crate) fn load(
+        self,
+        issuers: &[String],
+        has_keys: bool,
+        report: &Report,
+    ) -> Option<Option<TokenPlan>> {
         let binding = match self.binding {
             Entry::Mistaken => return None,
             Entry::Absent => return self.report_pointless(report).then_some(None),
@@ -226,6 +264,9 @@ impl TokenWritten {
                 named.value.iter().map(find).collect::<Option<Vec<_>>>()?
             }
         };
+        if let Some(claim) = self.key_claim.as_written().filter(|_| !has_keys) {
+            report.mistake(&claim.place, "needs [keys]: without it no client has a key, and nobody passes");
+        }
         let scopes = self.scopes.or(Vec::new());
         // A scope is what may stand in a challenge, in quotes (RFC 6749 3.3).
         let is_scope = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);

@@ -100,8 +100,8 @@ impl RouteWritten {
 
     /// What the route does and asks of a token and a seal, with what it names by its name. `None` after a mistake.
     fn asked(self, names: &Names, report: &Report) -> Option<RouteLoaded> {
-        let Names { upstreams, issuers, seals } = names;
-        let token = self.token.load(issuers, report);
+        let Names { upstreams, issuers, seals, has_keys } = names;
+        let token = self.token.load(issuers, *has_keys, report);
         let sealed = self.seal.load(seals, report);
         let Some(upstream) = self.upstream.written() else {
             return Some(RouteLoaded {
@@ -120,6 +120,8 @@ pub(crate) struct Names {
     pub(crate) upstreams: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) seals: Vec<String>,
+    /// Whether clients have keys.
+    pub(crate) has_keys: bool,
 }
 
 /// What one route does, and what it asks.

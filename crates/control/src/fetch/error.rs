@@ -92,6 +92,12 @@ pub(crate) enum FetchError {
         /// Which document.
         url: ShownUrl,
     },
+    /// The document is of another media type than was asked for.
+    #[error("{url}: the answer is no JSON by its media type")]
+    MediaType {
+        /// Which document.
+        url: ShownUrl,
+    },
     /// The document is longer than is taken.
     #[error("{url}: the document has {bytes} bytes or more, at most {bytes_max} are taken")]
     TooLarge {
@@ -157,6 +163,7 @@ impl FetchError {
             Self::Protocol { .. } => "fetch.protocol",
             Self::Status { .. } => "fetch.status",
             Self::Encoding { .. } => "fetch.encoding",
+            Self::MediaType { .. } => "fetch.media-type",
             Self::TooLarge { .. } => "fetch.too-large",
             Self::Truncated { .. } => "fetch.truncated",
         }

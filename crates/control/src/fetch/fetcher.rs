@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use reqwest::{
     Certificate, Client, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
     redirect::Policy,
     retry,
 };
@@ -15,6 +15,9 @@ use super::{
     Access, FetchError, FetchLimits, RedirectRefusal, ShownUrl, Validators, Wait, access::PublicOnly,
     redirect::redirect, url::fetched_url,
 };
+
+/// What an authorisation server answers in.
+const JSON: &str = "application/json";
 
 /// What servers see of us.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -121,12 +124,48 @@ impl Fetcher {
         content_type: &'static str,
         question: Vec<u8>,
     ) -> Result<Vec<u8>, FetchError> {
+        let put = |request: RequestBuilder| request.header(CONTENT_TYPE, content_type).body(question);
+        self.ask(url, put, None).await
+    }
+
+    /// Sends a form as a client of OAuth (RFC 6749 2.3.1), by its name and secret, and takes JSON for an answer.
+    ///
+    /// # Errors
+    /// Every [`FetchError`] but [`FetchError::Client`].
+    pub(crate) async fn post_form(
+        &self,
+        url: &str,
+        (client_id, client_secret): (&str, &str),
+        form: &[(&str, &str)],
+    ) -> Result<Vec<u8>, FetchError> {
+        let pairs: Vec<_> =
+            form.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect();
+        let put = |request: RequestBuilder| {
+            request
+                .basic_auth(form_encoded(client_id), Some(form_encoded(client_secret)))
+                .header(ACCEPT, JSON)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(pairs.join("&"))
+        };
+        self.ask(url, put, Some(JSON)).await
+    }
+
+    async fn ask(
+        &self,
+        url: &str,
+        put: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        media_type: Option<&str>,
+    ) -> Result<Vec<u8>, FetchError> {
         let url = fetched_url(url, &self.access)?;
         let limit = self.limits.total_timeout;
         let asked = async {
             self.access.check_literal(&url).map_err(FetchError::NotPublic)?;
-            let request = self.client(&url).post(url.clone()).header(CONTENT_TYPE, content_type);
-            let response = self.send(&url, request.body(question)).await?;
+            let response = self.send(&url, put(self.client(&url).post(url.clone()))).await?;
+            let is_wanted = response.status() != StatusCode::OK
+                || media_type.is_none_or(|it| is_of(response.headers(), it));
+            if !is_wanted {
+                return Err(FetchError::MediaType { url: ShownUrl::new(&url) });
+            }
             let mut bytes = Vec::new();
             self.take(&url, response, &HeaderMap::new(), &mut bytes).await?;
             Ok(bytes)
@@ -214,6 +253,26 @@ impl Fetcher {
             out.write_all(&piece).map_err(FetchError::Keep)?;
         }
     }
+}
+
+/// Whether an answer is of a media type, whatever its parameters (RFC 9110 8.3.1).
+fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+}
+
+/// A text in a form (RFC 6749 B).
+fn form_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

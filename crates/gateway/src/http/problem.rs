@@ -17,6 +17,9 @@ use crate::http::{body::OutgoingBody, seal_refusal::SealRefusal};
 /// bounded by what is read of a certificate.
 const FINDINGS_MAX: usize = 32;
 
+/// When a client may come again whose issuer could not be asked: what is answered of a token that nobody judged is kept for less.
+const ISSUER_AGAIN_S: u64 = 2;
+
 /// A problem document. `code` is stable; `detail` is a sentence that the client's engineer can act on.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem {
@@ -143,8 +146,13 @@ impl Problem {
     /// The answer to a token that does not open a route (RFC 6750 3).
     pub(crate) fn token(error: &TokenError) -> Self {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-        let advice = error.challenge().map(|challenge| Box::new(Advice::Challenge(challenge)));
-        Self { advice, ..Self::new(status, error.code(), error.to_string()) }
+        let advice = match error.challenge() {
+            Some(challenge) => Some(Advice::Challenge(challenge)),
+            None => error
+                .is_of_the_moment()
+                .then_some(Advice::Again(Again { after_s: ISSUER_AGAIN_S, limit: None })),
+        };
+        Self { advice: advice.map(Box::new), ..Self::new(status, error.code(), error.to_string()) }
     }
 
     /// The answer to a sealed request that goes no further; for those who read `tppMessages` with them.

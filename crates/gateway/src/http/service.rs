@@ -29,9 +29,10 @@ use crate::{
         routing::{host_of, meet, path_of},
         seal::{SealedBody, SealedHead, is_sealed},
         sealed_body::{self, Bounds},
+        token::Awaited,
     },
     judge::Standing,
-    plan::{Action, HandOffField, IssuerKeys, Plan, TokenPlan},
+    plan::{Action, HandOffField, Plan, TokenPlan},
     session::{InFlight, Session},
     view::{UpstreamView, View},
 };
@@ -89,8 +90,8 @@ struct GrantedSealed {
 enum Unanswered {
     /// It never is.
     Refused(Problem),
-    /// Its token is signed with a key that its issuer may have published since.
-    Awaits(Arc<IssuerKeys>),
+    /// Its token is signed with a key that its issuer may have published since, or its issuer is to be asked about it.
+    Awaits(Awaited),
 }
 
 impl From<Problem> for Unanswered {
@@ -107,8 +108,8 @@ enum Turn {
     Last,
 }
 
-/// How long a request waits for the keys of an issuer. Who asks for them is one of a few, since they are fetched at a bounded rate.
-const KEYS_WAIT: Duration = Duration::from_secs(2);
+/// How long a request waits for an issuer: for keys, which are fetched at a bounded rate, or for what it says of the token.
+const ISSUER_WAIT: Duration = Duration::from_secs(2);
 
 /// What is known of a request when it comes, for when it is answered.
 struct Taken {
@@ -155,10 +156,10 @@ impl Session {
             }
         });
         let outcome = match outcome {
-            Err(Unanswered::Awaits(keys)) => {
+            Err(Unanswered::Awaits(awaited)) => {
                 let session = Rc::clone(self);
                 return Answering::Relayed(Box::pin(async move {
-                    keys.ask(KEYS_WAIT).await;
+                    awaited.ask(ISSUER_WAIT).await;
                     session.answer_taken(request, taken, in_flight, Turn::Last).await
                 }));
             }
@@ -275,8 +276,8 @@ impl Session {
         let checked = self.with_presenter(|presenter| {
             self.shard.tokens.check(asked, fields, presenter, self.shard.unix_now())
         });
-        checked.map_err(|refusal| match refusal.keys {
-            Some(keys) if turn == Turn::First => Unanswered::Awaits(keys),
+        checked.map_err(|refusal| match refusal.awaited {
+            Some(awaited) if turn == Turn::First => Unanswered::Awaits(awaited),
             _ => Problem::token(&refusal.error).into(),
         })
     }

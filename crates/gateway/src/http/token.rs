@@ -1,14 +1,15 @@
 //! What a route asks of the token that comes with a request.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 use portcullis_identity::Thumbprint;
 use portcullis_token::{AccessToken, IssuerRules, KeySet, TokenCache, TokenError, UnverifiedToken, bearer};
 
 use crate::{
+    introspection::Asked,
     issuer::IssuerKeys,
-    plan::{IssuerPlan, Plan, TokenPlan},
+    plan::{Introspection, IssuerPlan, Plan, TokenPlan, Vouching},
 };
 
 /// Bytes that a shard remembers of tokens: some four thousand of the usual length.
@@ -21,17 +22,41 @@ pub(crate) struct Tokens(RefCell<TokenCache<Rc<Verified>>>);
 /// A token, and what its verification rests on.
 #[derive(Debug)]
 struct Verified {
-    token: AccessToken,
-    rules: Arc<IssuerRules>,
-    keys: Arc<KeySet>,
+    token: Arc<AccessToken>,
+    basis: Basis,
+}
+
+#[derive(Debug)]
+enum Basis {
+    Keys { rules: Arc<IssuerRules>, keys: Arc<KeySet> },
+    Introspection(Arc<Introspection>),
 }
 
 /// A token that does not open a route.
 #[derive(Debug)]
 pub(crate) struct TokenRefusal {
     pub(crate) error: TokenError,
-    /// Of whom a newer key set might help.
-    pub(crate) keys: Option<Arc<IssuerKeys>>,
+    /// What might help.
+    pub(crate) awaited: Option<Awaited>,
+}
+
+/// What a token may be judged by when it is there.
+#[derive(Debug)]
+pub(crate) enum Awaited {
+    /// A newer key set.
+    Keys(Arc<IssuerKeys>),
+    /// What its issuer answers.
+    Answer(Asked),
+}
+
+impl Awaited {
+    /// Asks for it, and returns when it is there, cannot be had, or `wait` is over.
+    pub(crate) async fn ask(self, wait: Duration) {
+        match self {
+            Self::Keys(keys) => keys.ask(wait).await,
+            Self::Answer(asked) => asked.ask(wait).await,
+        }
+    }
 }
 
 /// Who presents a token.
@@ -77,35 +102,78 @@ impl Tokens {
     fn verify<'p>(
         &self,
         text: &str,
-        mut issuers: impl Iterator<Item = &'p IssuerPlan>,
+        mut issuers: impl Iterator<Item = &'p IssuerPlan> + Clone,
         now: i64,
     ) -> Result<Rc<Verified>, TokenRefusal> {
-        let token = UnverifiedToken::read(text)?;
-        let issuer = issuers.find(|issuer| token.issuer() == Some(&*issuer.rules.issuer));
-        let issuer = issuer.ok_or(TokenError::Issuer)?;
-        let (rules, keys) = (Arc::clone(&issuer.rules), issuer.keys.present());
-        let token = AccessToken::verify(token, &rules, &keys, now).map_err(|error| {
-            let might_help = issuer.keys.are_fetched()
-                && matches!(error, TokenError::KeyUnknown | TokenError::Unavailable);
-            TokenRefusal { keys: might_help.then(|| Arc::clone(&issuer.keys)), error }
-        })?;
-        let (bytes, until) = (size_of::<Verified>() + token.bytes(), token.until);
-        let verified = Rc::new(Verified { token, rules, keys });
+        let read = UnverifiedToken::read(text);
+        let verified = match read.as_ref().ok().and_then(UnverifiedToken::issuer) {
+            Some(named) => {
+                let issuer = issuers.find(|issuer| *issuer.rules.issuer == *named);
+                let issuer = issuer.ok_or(TokenError::Issuer)?;
+                match &issuer.vouching {
+                    Vouching::Keys(keys) => verify_signed(read?, issuer, keys, now)?,
+                    Vouching::Introspection(introspection) => look_up(text, introspection, now)?,
+                }
+            }
+            // It says nobody's name: whoever is asked about such tokens on this route is one at most.
+            None => {
+                let asked = issuers.find_map(|issuer| match &issuer.vouching {
+                    Vouching::Keys(_) => None,
+                    Vouching::Introspection(introspection) => Some(introspection),
+                });
+                match (asked, read) {
+                    (Some(introspection), _) => look_up(text, introspection, now)?,
+                    (None, Err(error)) => return Err(error.into()),
+                    (None, Ok(_)) => return Err(TokenError::Issuer.into()),
+                }
+            }
+        };
+        let (bytes, until) = (size_of::<Verified>() + verified.token.bytes(), verified.token.until);
+        let verified = Rc::new(verified);
         self.0.borrow_mut().insert(text, Rc::clone(&verified), bytes, until);
         Ok(verified)
+    }
+}
+
+fn verify_signed(
+    token: UnverifiedToken<'_>,
+    issuer: &IssuerPlan,
+    keys: &Arc<IssuerKeys>,
+    now: i64,
+) -> Result<Verified, TokenRefusal> {
+    let (rules, present) = (Arc::clone(&issuer.rules), keys.present());
+    let token = AccessToken::verify(token, &rules, &present, now).map_err(|error| {
+        let might_help =
+            keys.are_fetched() && matches!(error, TokenError::KeyUnknown | TokenError::Unavailable);
+        TokenRefusal { awaited: might_help.then(|| Awaited::Keys(Arc::clone(keys))), error }
+    })?;
+    Ok(Verified { token: Arc::new(token), basis: Basis::Keys { rules, keys: present } })
+}
+
+fn look_up(text: &str, introspection: &Arc<Introspection>, now: i64) -> Result<Verified, TokenRefusal> {
+    let asked = Asked::new(introspection, text);
+    match asked.look(now) {
+        Some(told) => Ok(Verified { token: told?, basis: Basis::Introspection(Arc::clone(introspection)) }),
+        None => Err(TokenRefusal { error: TokenError::Unavailable, awaited: Some(Awaited::Answer(asked)) }),
     }
 }
 
 impl Verified {
     /// Whether it was verified by what is published of the issuer at present.
     fn holds(&self, issuer: &IssuerPlan) -> bool {
-        Arc::ptr_eq(&self.rules, &issuer.rules) && issuer.keys.are(&self.keys)
+        match (&self.basis, &issuer.vouching) {
+            (Basis::Keys { rules, keys }, Vouching::Keys(present)) => {
+                Arc::ptr_eq(rules, &issuer.rules) && present.are(keys)
+            }
+            (Basis::Introspection(asked), Vouching::Introspection(present)) => Arc::ptr_eq(asked, present),
+            _ => false,
+        }
     }
 }
 
 impl From<TokenError> for TokenRefusal {
     fn from(error: TokenError) -> Self {
-        Self { error, keys: None }
+        Self { error, awaited: None }
     }
 }
 
@@ -125,7 +193,11 @@ mod tests {
             clock_skew_s: 10,
             takes_any_type: false,
         };
-        IssuerPlan { name: "bank".to_owned(), rules: Arc::new(rules), keys: Arc::new(keys) }
+        IssuerPlan {
+            name: "bank".to_owned(),
+            rules: Arc::new(rules),
+            vouching: Vouching::Keys(Arc::new(keys)),
+        }
     }
 
     fn key_set() -> KeySet {
@@ -142,7 +214,7 @@ mod tests {
         let token = format!("{header}.{}.c2ln", part(r#"{"iss":"https://as.bank.example"}"#));
         let refusal = |keys| Tokens::default().verify(&token, [&issuer(keys)].into_iter(), 0).unwrap_err();
         let (fixed, fetched) = (refusal(IssuerKeys::fixed(key_set())), refusal(IssuerKeys::fetched()));
-        assert_eq!((fixed.error, fixed.keys.is_some()), (TokenError::KeyUnknown, false));
-        assert_eq!((fetched.error, fetched.keys.is_some()), (TokenError::Unavailable, true));
+        assert_eq!((fixed.error, fixed.awaited.is_some()), (TokenError::KeyUnknown, false));
+        assert_eq!((fetched.error, fetched.awaited.is_some()), (TokenError::Unavailable, true));
     }
 }

@@ -33,7 +33,7 @@ fn a_route_takes_tokens_of_one_issuer_of_a_name() {
 fn a_source_is_at_the_same_place_however_often_it_is_asked() {
     let bench = Bench::new();
     let text = with_tokens("\nissuers = [\"one\"]", "\nissuers = [\"two\"]");
-    let sources = |text: &str| bench.good(text).key_sets;
+    let sources = |text: &str| bench.good(text).issuer_sources;
     let (before, after) = (sources(&text), sources(&(text.clone() + "refresh_interval = \"1m\"\n")));
     assert!(before[1] != after[1] && before[1].is_at(&after[1]) && !before[0].is_at(&before[1]));
 }
