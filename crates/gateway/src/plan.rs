@@ -444,6 +444,10 @@ pub enum HandOffField {
     Seal,
     /// `X-Forwarded-Client-Cert`, as Envoy writes it.
     ForwardedClientCert,
+    /// `SSL-Client-Cert`, as nginx is usually made to write it.
+    SslClientCert,
+    /// `SSL-Client-Subject-DN` (RFC 4514).
+    SslClientSubjectDn,
 }
 
 /// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
@@ -451,7 +455,7 @@ pub enum HandOffField {
 pub struct HandOffFields(u16);
 
 impl HandOffFields {
-    /// Every field but `X-Forwarded-Client-Cert`, which says once more what others do and is for those who know no other.
+    /// Every field but `X-Forwarded-Client-Cert` and those behind it, which say once more what others do and are for those who know no other.
     pub const ALL: Self = Self((1 << HandOffField::ForwardedClientCert as u16) - 1);
 
     /// No field.

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authorisation_server;
 mod backend;
 mod client_identity;
 mod command;
@@ -28,6 +29,7 @@ mod tls_client;
 mod tls_connection;
 mod wire_client;
 
+pub use authorisation_server::AuthorisationServer;
 pub use backend::{Backend, Next};
 pub use command::{Curl, OpenSsl, available, run_with_input, skipped};
 pub use configuration::Configuration;

@@ -36,7 +36,7 @@ const IDLE_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECTIONS_MOST: u64 = 65_535;
 
 /// The fields of the hand-off, by the names that an operator gives them.
-const HAND_OFF: [(&str, HandOffField); 14] = [
+const HAND_OFF: [(&str, HandOffField); 16] = [
     ("client-cert", HandOffField::ClientCert),
     ("client-cert-chain", HandOffField::ClientCertChain),
     ("authorisation", HandOffField::Authorisation),
@@ -51,6 +51,8 @@ const HAND_OFF: [(&str, HandOffField); 14] = [
     ("codes", HandOffField::Codes),
     ("assertion", HandOffField::Assertion),
     ("x-forwarded-client-cert", HandOffField::ForwardedClientCert),
+    ("ssl-client-cert", HandOffField::SslClientCert),
+    ("ssl-client-subject-dn", HandOffField::SslClientSubjectDn),
 ];
 
 /// An upstream as written.

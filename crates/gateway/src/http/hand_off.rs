@@ -93,6 +93,18 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
         {
             push_forwarded_client_cert(identity, &chain.leaf, &mut lines);
         }
+        if fields.contains(HandOffField::SslClientCert) {
+            lines.push_str("ssl-client-cert: ");
+            push_escaped_pem(&chain.leaf, &mut lines);
+            lines.push_str("\r\n");
+        }
+        if let Some(identity) = permit.identity()
+            && fields.contains(HandOffField::SslClientSubjectDn)
+        {
+            lines.push_str("ssl-client-subject-dn: ");
+            push_subject(&identity.subject.distinguished_name, &mut lines);
+            lines.push_str("\r\n");
+        }
     }
     if let Some(assessment) = permit.assessment() {
         let Assessment { identity, key, .. } = assessment;
@@ -125,6 +137,18 @@ pub(crate) fn identity_lines(fields: HandOffFields, permit: &Permit, chain: Opti
 /// `X-Forwarded-Client-Cert` as Envoy writes it: pairs that are separated by semicolons, the certificate as percent-encoded PEM.
 fn push_forwarded_client_cert(identity: &Identity, leaf: &[u8], out: &mut String) {
     let _ = write!(out, "x-forwarded-client-cert: Hash={};Cert=\"", identity.thumbprint);
+    push_escaped_pem(leaf, out);
+    out.push('"');
+    push_pair("Subject", &identity.subject.distinguished_name, out);
+    if let Some(names) = &identity.subject_alt_name {
+        names.uri.iter().for_each(|uri| push_pair("URI", uri, out));
+        names.dns.iter().for_each(|dns| push_pair("DNS", dns, out));
+    }
+    out.push_str("\r\n");
+}
+
+/// A certificate as percent-encoded PEM.
+fn push_escaped_pem(certificate: &[u8], out: &mut String) {
     let pem = |out: &mut String, text: &str| {
         for byte in text.bytes() {
             match byte {
@@ -134,19 +158,23 @@ fn push_forwarded_client_cert(identity: &Identity, leaf: &[u8], out: &mut String
         }
     };
     pem(out, "-----BEGIN CERTIFICATE-----\n");
-    let body = STANDARD.encode(leaf);
+    let body = STANDARD.encode(certificate);
     for line in body.as_bytes().chunks(64) {
         pem(out, &String::from_utf8_lossy(line));
         pem(out, "\n");
     }
     pem(out, "-----END CERTIFICATE-----\n");
-    out.push('"');
-    push_pair("Subject", &identity.subject.distinguished_name, out);
-    if let Some(names) = &identity.subject_alt_name {
-        names.uri.iter().for_each(|uri| push_pair("URI", uri, out));
-        names.dns.iter().for_each(|dns| push_pair("DNS", dns, out));
+}
+
+/// A distinguished name (RFC 4514). What is not printable ASCII is written as pairs of hexadecimal digits (2.4), so that it is one value on
+/// one line, and the same name.
+fn push_subject(name: &str, out: &mut String) {
+    for byte in name.bytes() {
+        match byte {
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => drop(write!(out, "\\{byte:02X}")),
+        }
     }
-    out.push_str("\r\n");
 }
 
 /// A name and a value in quotes. What is not printable ASCII is written as a pair of hexadecimal digits (RFC 4514 2.4).
@@ -230,6 +258,13 @@ mod tests {
         let mut out = String::new();
         push_pair("Subject", "CN=a\";By=x\r\ny: \u{e4}", &mut out);
         assert_eq!(out, ";Subject=\"CN=a\\\";By=x\\0D\\0Ay: \\C3\\A4\"");
+    }
+
+    #[test]
+    fn a_subject_stays_one_name_whatever_is_in_it() {
+        let mut out = String::new();
+        push_subject("CN=B\u{e4}nk\\, eG\r\nclient-cert: x,C=DE", &mut out);
+        assert_eq!(out, "CN=B\\C3\\A4nk\\, eG\\0D\\0Aclient-cert: x,C=DE");
     }
 
     #[test]
