@@ -42,7 +42,7 @@ fn commands(gate: &Gate) -> Vec<(String, String)> {
     assert!(complete.is_some(), "no commands were printed:\n{}", gate.printed().text());
     let text = gate.printed().text();
     let lines: Vec<&str> = text.lines().collect();
-    let pairs = lines.windows(2).filter(|pair| pair[1].starts_with("curl "));
+    let pairs = lines.windows(2).filter(|pair| pair[1].starts_with("curl ") || pair[1].contains(" | curl "));
     pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
 }
 
@@ -96,6 +96,15 @@ fn every_printed_line_comes_true() {
     let stolen = commands.iter().find(|(promise, _)| promise.contains("stolen")).expect("it was there");
     let got = paste(place.path(), &stolen.1, "");
     assert!(got.body.contains("token.binding"), "{got:?}");
+    for (word, expected) in [
+        ("sealed: ", "\"portcullis-seal\":"),
+        ("amount changed", "seal.digest"),
+        ("sent twice", "seal.replayed"),
+    ] {
+        let sealed = commands.iter().find(|(promise, _)| promise.contains(word)).expect("it was there");
+        let got = paste(place.path(), &sealed.1.replace("-o /dev/null", ""), "");
+        assert!(got.body.contains(expected), "{got:?}");
+    }
     let noroles = commands.iter().find(|(promise, _)| promise.contains("noroles")).expect("it was there");
     let got = paste(place.path(), &noroles.1, "");
     assert!(got.body.contains("psd2.missing"), "{got:?}");

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::inspect::Inspect;
 use crate::keys::Keys;
 use crate::replay::Replay;
+use crate::seal_request::SealRequest;
 use crate::ticket_keys::TicketKeys;
 use crate::trust::Trust;
 use crate::verify_request::VerifyRequest;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Tell step by step whether a request that was dumped is sealed, and by whom
     VerifyRequest(VerifyRequest),
+    /// Seal a request as a TPP does, and print its fields, such as for `curl -H @-`
+    SealRequest(SealRequest),
     /// Verify the trusted lists that say whom to believe
     #[command(subcommand)]
     Trust(Trust),

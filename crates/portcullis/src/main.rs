@@ -7,6 +7,7 @@ mod inspect;
 mod keys;
 mod quickstart;
 mod replay;
+mod seal_request;
 mod ticket_keys;
 mod trust;
 mod verify_request;
@@ -23,6 +24,7 @@ use clap::Parser as _;
 use command_line::{Command, CommandLine};
 use portcullis_control::{Configuration, ControlError};
 use replay::Replay;
+use seal_request::SealRequest;
 
 /// The configuration has mistakes. Also what clap exits with where the command line has some.
 const EXIT_MISTAKES: u8 = 2;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::VerifyRequest(request) => {
             return judged(request.run().map(|it| (it.report, it.is_verified)));
         }
+        Command::SealRequest(request) => return sealed(&request),
         Command::Trust(trust) => return judged(trust.run().map(|it| (it.report, it.is_valid))),
         Command::Replay(replay) => return self::replay(&replay),
         Command::Keys(keys) => keys.run().map(|report| tell(io::stdout(), report)),
@@ -73,6 +76,21 @@ fn judged(outcome: anyhow::Result<(String, bool)>) -> ExitCode {
         }
         Err(error) => {
             tell(io::stderr(), format_args!("portcullis: {error:#}"));
+            EXIT_MISTAKES.into()
+        }
+    }
+}
+
+/// Status 0 if it was sealed, 2 if there is nothing to be sealed, or something that was named cannot be read.
+fn sealed(request: &SealRequest) -> ExitCode {
+    match request.run() {
+        Ok(fields) => {
+            // Nobody is left to be told of a stream that is closed.
+            drop(io::stdout().write_all(&fields));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&error);
             EXIT_MISTAKES.into()
         }
     }

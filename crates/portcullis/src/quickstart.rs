@@ -2,7 +2,7 @@
 //! is admitted.
 //!
 //! The file names are part of the interface: `portcullis.toml`, `ca.pem` for `curl --cacert`, `tpp/NAME.pem` and
-//! `tpp/NAME.key`, `tpp/aisp.token`. The configuration is written last and taken away first, so that it stands only beside a complete set: a
+//! `tpp/NAME.key`, `tpp/aisp.token`, `payment.http` and `payment.json`. The configuration is written last and taken away first, so that it stands only beside a complete set: a
 //! run that was killed half-way leaves none, and the next one starts over.
 
 use std::fs;
@@ -15,6 +15,7 @@ use portcullis_test_pki::{Authority, Role, ServerCertificate, TppCertificate, Va
 mod bank;
 mod curl;
 mod issuer;
+mod payment;
 
 pub(crate) use bank::start as start_bank;
 pub(crate) use curl::curl_lines;
@@ -25,7 +26,7 @@ const ADMIN_OFFSET: u16 = 1000;
 /// The bank behind the gate is this far above the port.
 const BANK_OFFSET: u16 = 2000;
 /// Clients whose certificate must be valid for the lines to come true; beside them stands `expired`.
-const VALID_CLIENTS: [&str; 6] = ["aisp", "aisp-renewed", "pisp", "all", "noroles", "foreign"];
+const VALID_CLIENTS: [&str; 7] = ["aisp", "aisp-renewed", "pisp", payment::SEAL, "all", "noroles", "foreign"];
 /// The account information provider, as its authority numbers it.
 const AISP: &str = "PSDDE-BAFIN-104114";
 
@@ -84,6 +85,9 @@ fn is_complete(directory: &Path) -> bool {
         "ca.pem",
         "qtsp.pem",
         issuer::KEY_SET,
+        payment::ANCHOR,
+        payment::REQUEST,
+        payment::BODY,
         CONFIGURATION,
     ];
     let lasts = |name: &str| {
@@ -117,7 +121,8 @@ fn make_material(directory: &Path) -> anyhow::Result<()> {
     client.write(&tpp, "aisp")?;
     issuer::make(directory, &bank, ("aisp", &client))?;
     aisp.clone().issue(&qtsp)?.write(&tpp, "aisp-renewed")?;
-    pisp.issue(&qtsp)?.write(&tpp, "pisp")?;
+    pisp.clone().issue(&qtsp)?.write(&tpp, "pisp")?;
+    payment::make(directory, &qtsp, pisp)?;
     all.issue(&qtsp)?.write(&tpp, "all")?;
     noroles.issue(&qtsp)?.write(&tpp, "noroles")?;
     aisp.clone().validity(Validity::expired()).issue(&qtsp)?.write(&tpp, "expired")?;
@@ -186,6 +191,8 @@ upstream = "bank"
 [[route]]
 path = "/v1/payments"
 roles = ["PSP_PI"]
+# A seal that comes with a payment must be good; "required" asks for one.
+signature = "optional"
 upstream = "bank"
 
 [[route]]
@@ -221,6 +228,10 @@ issuer = "{issuer}"
 audiences = ["{audience}"]
 jwks_file = "{key_set}"
 
+# Who issues certificates for seals.
+[seal.quickstart]
+anchors = ["{seal_anchor}"]
+
 # The quickstart's own bank: it answers with the fields that it was sent. Put your backend here.
 [upstream.bank]
 {servers}
@@ -229,6 +240,7 @@ jwks_file = "{key_set}"
         issuer = issuer::ISSUER,
         audience = issuer::AUDIENCE,
         key_set = issuer::KEY_SET,
+        seal_anchor = payment::ANCHOR,
     )
 }
 

@@ -14,11 +14,11 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use crate::inspect::{Format, Presented, Sources, assessment, parse_time, read};
-use dump::Dump;
+pub(crate) use dump::Dump;
 use report::Report;
 
 /// Bytes of a dump that are read: the body of a sealed request is some kilobytes, that of a bulk payment some megabytes.
-const DUMP_BYTES_MAX: u64 = 128 << 20;
+pub(crate) const DUMP_BYTES_MAX: u64 = 128 << 20;
 
 /// The profile by whose rules the certificate is judged.
 const CERTIFICATE_PROFILE: CertificateProfile = CertificateProfile::Psd2;

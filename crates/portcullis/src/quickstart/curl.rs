@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{AISP, Prepared};
+use super::{AISP, Prepared, payment};
 
 /// One thing to try.
 struct Case {
@@ -71,6 +71,9 @@ pub(crate) fn curl_lines(prepared: &Prepared) -> String {
     ] {
         let _ = write!(text, "\n# {promise}\n{line}\n");
     }
+    for (promise, line) in sealed_lines(prepared) {
+        let _ = write!(text, "\n# {promise}\n{line}\n");
+    }
     let admin = format!("http://127.0.0.1:{}", prepared.admin_port);
     let key = format!("{admin}/v1/keys/psd2:{AISP}");
     let patch = "curl -sSi -X PATCH -H 'Content-Type: application/json'";
@@ -96,6 +99,31 @@ pub(crate) fn curl_lines(prepared: &Prepared) -> String {
     }
     let _ = write!(text, "\n# What the gate counted meanwhile\ncurl -sS {admin}/metrics\n");
     text
+}
+
+/// Payments that are sealed just before they are sent, since a seal is good for some minutes and once.
+fn sealed_lines(prepared: &Prepared) -> [(&'static str, String); 3] {
+    let file = |name: &str| shell_word(&prepared.directory.join(name));
+    let program = std::env::current_exe().unwrap_or_else(|_| "portcullis".into());
+    let seal = format!(
+        "{} seal-request {} --certificate {} --key {}",
+        shell_word(&program),
+        file(payment::REQUEST),
+        file(&format!("tpp/{}.pem", payment::SEAL)),
+        file(&format!("tpp/{}.key", payment::SEAL)),
+    );
+    let body = shell_word(Path::new(&format!("@{}", prepared.directory.join(payment::BODY).display())));
+    let asked = command(prepared, &Case::answered("pisp", "/v1/payments", 200, ""));
+    let sent = |body: &str| format!("{seal} | {asked} -H @- --data-binary {body}");
+    let twice = sent(&body).replacen("/v1/payments ", "/v1/payments?[1-2] -o /dev/null ", 1);
+    [
+        ("pisp /v1/payments, sealed: 200: the bank is told by which certificate", sent(&body)),
+        (
+            "pisp /v1/payments, sealed, and the amount changed: 401: the body is not the one that was sealed",
+            sent("'{\"instructedAmount\":{\"currency\":\"EUR\",\"amount\":\"9123.50\"}}'"),
+        ),
+        ("pisp /v1/payments, sealed once and sent twice: 401: the second has come before", twice),
+    ]
 }
 
 fn command(prepared: &Prepared, case: &Case) -> String {

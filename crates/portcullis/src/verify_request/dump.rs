@@ -17,13 +17,13 @@ const FIELDS_MAX: usize = 4096;
 
 /// A request, borrowed from its dump. Hostile in every part.
 #[derive(Debug)]
-pub(super) struct Dump<'a> {
-    pub(super) method: &'a str,
+pub(crate) struct Dump<'a> {
+    pub(crate) method: &'a str,
     target: Target<'a>,
-    pub(super) fields: Vec<(&'a str, &'a [u8])>,
-    pub(super) body: &'a [u8],
+    pub(crate) fields: Vec<(&'a str, &'a [u8])>,
+    pub(crate) body: &'a [u8],
     /// Bytes behind the body: a line end that an editor has added, or the next request.
-    pub(super) left_off: usize,
+    pub(crate) left_off: usize,
 }
 
 /// The target, taken apart (RFC 9112 section 3.2).
@@ -41,7 +41,7 @@ impl<'a> Dump<'a> {
     ///
     /// # Errors
     /// It is no request, or one that could be read in two ways.
-    pub(super) fn parse(bytes: &'a [u8]) -> anyhow::Result<Self> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> anyhow::Result<Self> {
         let (head, rest) = split_head(bytes)?;
         let mut lines = head.split(|octet| *octet == b'\n').map(without_cr);
         let (method, target) = request_line(lines.next().unwrap_or_default()).context("line 1")?;
@@ -59,7 +59,7 @@ impl<'a> Dump<'a> {
     ///
     /// # Errors
     /// Nothing says which authority it was sent to, or two fields do.
-    pub(super) fn head(
+    pub(crate) fn head(
         &'a self,
         scheme: Option<&'a str>,
         authority: Option<&'a str>,
