@@ -9,7 +9,8 @@ use std::{
 
 use portcullis_seal::{Algorithm, RequestHead, Sealer};
 use portcullis_test_harness::{
-    Backend, Configuration, Gate, H2Client, Next, Received, Response, Site, TlsClient, eventually, h2_request,
+    Backend, Configuration, Gate, H2Client, H2Response, Next, Received, Response, Site, TlsClient,
+    eventually, h2_request,
 };
 use portcullis_test_pki::qc_statements::qc_type;
 use portcullis_test_pki::revocation::OcspAnswer;
@@ -123,6 +124,15 @@ impl Bank {
         told(&self.response(gate, message))
     }
 
+    fn ask_by_h2(&self, gate: &Gate, message: &Message) -> H2Response {
+        let mut h2 = H2Client::connect(&self.tls(), gate.address("tpp")).expect("a connection");
+        let mut fields = h2_request("POST", message.path);
+        fields.extend(message.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let stream = h2.open(&fields, false).expect("a stream");
+        h2.send_data(stream, &message.body, true).expect("room");
+        h2.receive(stream).expect("an answer")
+    }
+
     fn response(&self, gate: &Gate, message: &Message) -> Response {
         let mut connection = self.tls().connect(gate.address("tpp")).expect("a connection");
         connection.request(&message.http1()).expect("an answer")
@@ -234,14 +244,7 @@ fn what_its_organisation_sealed_reaches_the_backend_once() {
     gate.reload();
     assert_eq!(bank.ask(&gate, &message), no(401, "seal.replayed"), "what has come is known across a reload");
 
-    let mut h2 = H2Client::connect(&bank.tls(), gate.address("tpp")).expect("a connection");
-    let mut sent = |message: &Message| {
-        let mut fields = h2_request("POST", message.path);
-        fields.extend(message.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        let stream = h2.open(&fields, false).expect("a stream");
-        h2.send_data(stream, &message.body, true).expect("room");
-        h2.receive(stream).expect("an answer")
-    };
+    let sent = |message: &Message| bank.ask_by_h2(&gate, message);
     assert_eq!(sent(&bank.sealed("2", 0, BODY)).body, BODY);
     let changed = Message { body: BODY.to_ascii_uppercase(), ..bank.sealed("3", 0, BODY) };
     let refused = sent(&changed);
@@ -417,6 +420,34 @@ fn long_bodies_wait_on_disk(io: &str) {
     drop(connection);
     assert!(fs::read_dir(bank.site.path("spool")).expect("a directory").next().is_none());
     eventually("all files are closed", || gate.process().descriptor_count() <= descriptors);
+}
+
+#[test]
+fn a_hundred_megabytes_take_no_more_memory_than_one() {
+    let mut body = long_body(1 << 20).repeat(100);
+    (0..100).for_each(|megabyte| body[usize::from(megabyte) << 20] = megabyte);
+    for verify in ["buffered", "streaming"] {
+        let bank = Bank::new();
+        let seal = SEAL.replace("24m", "100m");
+        let gate = bank.gate(&format!("{seal}\nverify = \"{verify}\""));
+        assert_eq!(bank.ask(&gate, &bank.sealed("0", 0, &body[..1 << 20])).0, 200);
+        let peak_kib = gate.process().peak_rss_kib();
+        for framing in ["length", "chunked", "h2"] {
+            bank.backend.forget();
+            let message = bank.sealed(framing, 0, &body);
+            let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
+            let mut http1 = |bytes: &[u8]| connection.request(bytes).expect("an answer").body;
+            let answer = match framing {
+                "length" => http1(&message.http1()),
+                "chunked" => http1(&message.chunked()),
+                _ => bank.ask_by_h2(&gate, &message).body,
+            };
+            assert!(answer == body, "{verify} {framing}: {} bytes", answer.len());
+            assert!(bank.backend.take_one().body == body, "{verify} {framing}");
+            let grown_kib = gate.process().peak_rss_kib() - peak_kib;
+            assert!(grown_kib < 12 << 10, "{verify} {framing}: {grown_kib} KiB");
+        }
+    }
 }
 
 #[test]

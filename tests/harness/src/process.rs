@@ -74,9 +74,22 @@ impl ProcessView {
     /// When the process is gone.
     #[must_use]
     pub fn rss_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most that it was so far.
+    ///
+    /// # Panics
+    ///
+    /// When the process is gone.
+    #[must_use]
+    pub fn peak_rss_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let text = self.read("status");
-        let line =
-            text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells the RSS");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells it");
         line.trim_end_matches("kB").trim().parse().expect("a number of kB")
     }
 
