@@ -267,6 +267,9 @@ fn what_its_organisation_sealed_reaches_the_backend_once() {
     let metrics = gate.metrics();
     assert_eq!(metrics.sum("portcullis_seals_total", &[("result", "verified")]), 4.0);
     assert_eq!(metrics.sum("portcullis_seals_total", &[("result", "seal.digest")]), 2.0);
+    eventually("those that came are counted", || {
+        gate.metrics().sum("portcullis_sealed_requests_remembered", &[]) == 6.0
+    });
 }
 
 #[test]
@@ -397,6 +400,10 @@ fn long_bodies_wait_on_disk(io: &str) {
         // All but what is held in memory is there.
         eventually("the body waits on disk", || {
             bank.spooled(&gate) + (256 << 10) > message.body.len() as u64
+        });
+        eventually("they are counted", || {
+            gate.metrics().sum("portcullis_spool_bytes", &[]) + f64::from(256 << 10)
+                > message.body.len() as f64
         });
         // What is in flight at once of TLS, HTTP and the spool is below a megabyte; allocators keep some of what they had.
         let grown_kib = gate.process().rss_kib().saturating_sub(rss_kib);

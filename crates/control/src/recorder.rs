@@ -150,6 +150,12 @@ impl Recorder {
         gauge!("portcullis_client_certificates_connected").set(certificates as f64);
     }
 
+    /// Tells how many sealed requests are remembered, and how many bytes of bodies wait on disk.
+    pub(crate) fn sealed_requests_held(&self, (remembered, spooled): (usize, u64)) {
+        gauge!("portcullis_sealed_requests_remembered").set(remembered as f64);
+        gauge!("portcullis_spool_bytes").set(spooled as f64);
+    }
+
     /// Tells how long ago each shard's loop last came round.
     pub(crate) fn heartbeat_ages(&self, ages: impl Iterator<Item = Duration>) {
         for (shard, age) in ages.enumerate() {
@@ -308,6 +314,11 @@ fn describe_own() {
         "portcullis_client_certificates_connected",
         "Client certificates that have a connection."
     );
+    describe_gauge!(
+        "portcullis_sealed_requests_remembered",
+        "Sealed requests that are remembered so that none comes twice."
+    );
+    describe_gauge!("portcullis_spool_bytes", Unit::Bytes, "Bytes of sealed bodies that wait on disk.");
     describe_gauge!(
         "portcullis_shard_heartbeat_age_seconds",
         Unit::Seconds,

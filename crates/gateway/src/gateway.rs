@@ -89,6 +89,8 @@ pub struct Gateway {
     draining: Arc<AtomicBool>,
     censuses: Vec<Arc<Census>>,
     live: Arc<LiveConnections>,
+    replay: Arc<ReplayWindow>,
+    spool: Arc<Spool>,
     heartbeats: Heartbeats,
     threads: Vec<JoinHandle<()>>,
 }
@@ -147,7 +149,7 @@ impl Gateway {
         for _ in &threads {
             reports.recv().map_err(|_| StartError::Panicked)??;
         }
-        Ok(Self { addresses, io, draining, censuses, live, heartbeats, threads })
+        Ok(Self { addresses, io, draining, censuses, live, replay, spool, heartbeats, threads })
     }
 
     /// Listener names and the addresses that they are bound to, in the order of the plan.
@@ -170,6 +172,11 @@ impl Gateway {
     /// How many client certificates have a connection at present.
     pub fn certificates_connected(&self) -> usize {
         self.live.certificates()
+    }
+
+    /// How many sealed requests are remembered so that none comes twice, and how many bytes of bodies wait on disk.
+    pub fn sealed_requests_held(&self) -> (usize, u64) {
+        (self.replay.len(), self.spool.bytes())
     }
 
     /// The living connections of each certificate.

@@ -68,6 +68,11 @@ impl Spool {
         Ok(SpoolFile { file: File::from_std(file)?, length: 0, spool: Arc::clone(self) })
     }
 
+    /// Bytes that are taken.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     fn take(&self, bytes: u64) -> Result<(), SpoolError> {
         let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.bytes_max);
         let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
