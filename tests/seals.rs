@@ -375,6 +375,43 @@ fn a_seal_holds_until_it_is_revoked() {
 }
 
 #[test]
+fn a_request_waits_for_the_status_of_its_seal_where_that_is_configured() {
+    let bank = Bank::new();
+    let answer = Arc::new(Mutex::new(Vec::new()));
+    let answering = Arc::clone(&answer);
+    let responder = Backend::start(move |exchange| {
+        exchange.read_body()?;
+        let answer = answering.lock().expect("a lock").clone();
+        exchange.answer(200, &answer)?;
+        Ok(Next::Close)
+    });
+    let address = responder.address();
+    let new = || bank.site.issue(seal(ORGANISATION).ocsp_responder(&format!("http://{address}/")));
+    let ask = |gate: &Gate, seal: &Credential, request_id: &str| {
+        let response = bank.response(gate, &sealed_by(seal, ("/payments", request_id), 0, BODY));
+        let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        (response.status, json["certificate_code"].as_str().unwrap_or_default().to_owned())
+    };
+    let gate = |wait_ms: u32| {
+        bank.gate(&format!(
+            "{SEAL}\n[revocation]\ncache = \"revocation\"\nprivate_hosts = [\"{address}\"]\non_unknown = \"wait\"\nwait_ms_max = {wait_ms}"
+        ))
+    };
+    let patient = gate(10_000);
+    for (number, is_revoked) in [("1", false), ("2", true)] {
+        let seal = new();
+        let about = OcspAnswer::about(seal.leaf_der(), &bank.site.qtsp);
+        let about = if is_revoked { about.revoked() } else { about };
+        *answer.lock().expect("a lock") = about.der().expect("an answer");
+        let expected = if is_revoked { no(401, "revocation.revoked") } else { (200, String::new()) };
+        assert_eq!(ask(&patient, &seal, number), expected, "the first request with it is told");
+    }
+    drop(patient);
+    answer.lock().expect("a lock").clear();
+    assert_eq!(ask(&gate(200), &new(), "3"), no(401, "revocation.unknown"), "nobody has said anything");
+}
+
+#[test]
 fn long_bodies_wait_on_disk_and_not_in_memory() {
     long_bodies_wait_on_disk("auto");
 }

@@ -2,7 +2,9 @@
 
 use std::{
     cell::{Cell, RefCell},
-    task::{Context, Waker},
+    future::poll_fn,
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use slab::Slab;
@@ -45,6 +47,35 @@ impl Bell {
             listener.is_called = true;
             listener.wake();
         }
+    }
+}
+
+impl Bell {
+    /// Asks now, and whenever it rings, whether something is so; returns when it is, or `wait` is over.
+    pub(crate) async fn until(&self, wait: Duration, mut is_so: impl FnMut() -> bool) {
+        let attending = Attending { bell: self, ear: Ear::new(self) };
+        let heard = poll_fn(|cx| {
+            while attending.ear.poll(self, cx) {
+                if is_so() {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        });
+        // Whoever asked looks again in either case.
+        let _ = monoio::time::timeout(wait, heard).await;
+    }
+}
+
+/// Who waits at a bell, until it is dropped: a client that leaves drops what waits for it.
+struct Attending<'b> {
+    bell: &'b Bell,
+    ear: Ear,
+}
+
+impl Drop for Attending<'_> {
+    fn drop(&mut self) {
+        self.ear.leave(self.bell);
     }
 }
 

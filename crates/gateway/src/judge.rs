@@ -142,6 +142,11 @@ impl Status {
 }
 
 impl Judged {
+    /// Whether the client would pass if more were known of its status.
+    pub(crate) fn is_status_unknown(&self) -> bool {
+        matches!(&self.standing, Standing::Refused { denial, .. } if is_unknown(denial))
+    }
+
     /// The verdict on a client that presented no certificate and needs none.
     pub(crate) const fn anonymous(permit: Permit) -> Self {
         Self {
@@ -377,7 +382,7 @@ pub(crate) fn told_by_alert(denial: &Denial, domain: &TrustDomain) -> bool {
 }
 
 /// Whether nothing is wrong but that the status is not known yet: it is told last of all.
-pub(crate) fn is_unknown(denial: &Denial) -> bool {
+fn is_unknown(denial: &Denial) -> bool {
     matches!(denial, Denial::Rule { finding, others: 0 } if finding.rule == ContentRule::RevocationUnknown.into())
 }
 

@@ -2,11 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::Context,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,7 +21,7 @@ use crate::{
     assertion::{Addressed, AssertionLines},
     bell::Ear,
     http::{Presenter, identity_lines},
-    judge::{Judged, Standing, Status, is_unknown, told_by_alert},
+    judge::{Judged, Standing, Status, told_by_alert},
     plan::{HandOffFields, Limits},
     shard::{Shard, unix_now},
     view::View,
@@ -395,11 +394,8 @@ impl Session {
         }
     }
 
-    /// Whether the client would pass if more were known of its status.
     fn is_status_unknown(&self) -> bool {
-        self.with_standing(
-            |standing| matches!(standing, Standing::Refused { denial, .. } if is_unknown(denial)),
-        )
+        self.judged.borrow().is_status_unknown()
     }
 
     /// Holds a client of whose status nothing is known yet until something is, or for as long as its domain waits. What it
@@ -407,19 +403,11 @@ impl Session {
     pub(crate) async fn await_status(&self) {
         let wait = self.with_domain(|domain| domain.client_auth.revocation.as_ref().map(|rules| rules.wait));
         let Some(wait) = wait.filter(|wait| !wait.is_zero() && self.is_status_unknown()) else { return };
-        let ear = Ear::new(&self.shard.ledger_bell);
-        let known = poll_fn(|cx| {
-            while ear.poll(&self.shard.ledger_bell, cx) {
-                self.look_for_status();
-                if !self.is_status_unknown() {
-                    return Poll::Ready(());
-                }
-            }
-            Poll::Pending
-        });
-        // Whether it came or not, the standing says it.
-        let _ = monoio::time::timeout(wait, known).await;
-        ear.leave(&self.shard.ledger_bell);
+        let is_known = || {
+            self.look_for_status();
+            !self.is_status_unknown()
+        };
+        self.shard.ledger_bell.until(wait, is_known).await;
     }
 
     /// Where nothing but that is wrong: looks whether more is known of the client's status than when it was judged, and whether its key

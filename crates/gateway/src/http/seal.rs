@@ -1,14 +1,15 @@
 //! What a route asks of the seal of a request: what can be said of it before its body comes.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::body::Incoming;
 use portcullis_handshake::PeerChain;
 use portcullis_identity::{Identity, TbsCertificate, Thumbprint};
-use portcullis_policy::{Denial, Finding, TrustDomain};
+use portcullis_policy::{Denial, DomainId, Finding, RevocationCheck, TrustDomain};
 use portcullis_seal::{BodyDigest, ReplayWindow, RequestHead, Seal, SealError, Sealed};
 use portcullis_telemetry::ListenerMetrics;
+use portcullis_trust::KnownStatus;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     judge::{Judged, Standing},
     plan::{CachePlan, Delivery, Plan, SealPlan},
     session::Session,
-    shard::unix_now,
+    shard::{Shard, unix_now},
     spool::Spool,
     verification::{Verifications, Verified},
 };
@@ -44,6 +45,24 @@ pub(crate) struct SealedHead {
     pub(crate) line: Vec<u8>,
 }
 
+/// Why a request is not taken as sealed, or not yet.
+#[derive(Debug)]
+pub(crate) enum Unsealed {
+    /// It is not.
+    Refused(SealRefusal),
+    /// Nothing is known yet of its certificate's status, and its domain waits for that.
+    Awaits(AwaitedStatus),
+}
+
+/// A certificate of whose status nothing is known yet.
+#[derive(Debug)]
+pub(crate) struct AwaitedStatus {
+    shard: Rc<Shard>,
+    plan: Arc<Plan>,
+    domain: DomainId,
+    judged: Rc<Judged>,
+}
+
 /// What the body of a sealed request must be, and how it is passed on.
 #[derive(Debug)]
 pub(crate) struct SealedBody {
@@ -67,6 +86,26 @@ impl Seals {
     }
 }
 
+impl AwaitedStatus {
+    /// Returns when it is known, or the domain's wait is over.
+    pub(crate) async fn come(self) {
+        let (domain, _) = self.plan.seal_policy.domain(self.domain);
+        let wait = domain.client_auth.revocation.as_ref().map_or(Duration::ZERO, |rules| rules.wait);
+        let is_known = || {
+            let now = self.shard.unix_now();
+            let status = self.shard.with_ledger(|ledger| self.judged.status_at(domain, ledger, now));
+            !matches!(status.revocation, RevocationCheck::Known(KnownStatus::Unknown { .. }))
+        };
+        self.shard.ledger_bell.until(wait, is_known).await;
+    }
+}
+
+impl<E: Into<SealRefusal>> From<E> for Unsealed {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 /// Whether a request looks as if it were sealed. One that does is held to it, also where nobody asked for a seal.
 pub(crate) fn is_sealed(request: &Request<Incoming>, seal: &SealPlan) -> bool {
     let fields = request.headers();
@@ -76,19 +115,19 @@ pub(crate) fn is_sealed(request: &Request<Incoming>, seal: &SealPlan) -> bool {
 }
 
 impl Session {
-    /// Judges the head of a sealed request, which came from `client` for `authority`.
+    /// Judges the head of a sealed request, which came from `client` for `authority`. It is told whether it may wait.
     ///
     /// The certificate is judged before the signature is verified with its key, and told of and remembered only behind it: nobody
     /// asks about certificates whose keys were not proved.
     ///
     /// # Errors
-    /// [`SealRefusal`].
+    /// [`Unsealed`].
     pub(crate) fn judge_seal(
         &self,
-        (plan, seal): (&Plan, &SealPlan),
+        (plan, seal): (&Arc<Plan>, &SealPlan),
         (request, authority): (&Request<Incoming>, &str),
-        client: Option<&Identity>,
-    ) -> Result<SealedHead, SealRefusal> {
+        (client, may_wait): (Option<&Identity>, bool),
+    ) -> Result<SealedHead, Unsealed> {
         let fields: Vec<_> =
             request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let head = RequestHead {
@@ -111,6 +150,10 @@ impl Session {
         let now = self.shard.unix_now();
         let sealed = parsed.verify_signature(tbs.subject_public_key_info, now)?;
         let judged = self.remember_seal((plan, domain), verified);
+        if may_wait && domain.client_auth.waits_for_status() && judged.is_status_unknown() {
+            let (shard, plan) = (Rc::clone(&self.shard), Arc::clone(plan));
+            return Err(Unsealed::Awaits(AwaitedStatus { shard, plan, domain: seal.domain, judged }));
+        }
         let organisation = organisation_of(&judged, client)?;
         self.shard.seals.replay.admit(organisation, &sealed, now)?;
         Ok(SealedHead {

@@ -27,7 +27,7 @@ use crate::{
         forward::{self, BodyTerms},
         problem::Problem,
         routing::{host_of, meet, path_of},
-        seal::{SealedBody, SealedHead, is_sealed},
+        seal::{AwaitedStatus, SealedBody, SealedHead, Unsealed, is_sealed},
         sealed_body::{self, Bounds},
         token::Awaited,
     },
@@ -91,7 +91,9 @@ enum Unanswered {
     /// It never is.
     Refused(Problem),
     /// Its token is signed with a key that its issuer may have published since, or its issuer is to be asked about it.
-    Awaits(Awaited),
+    AwaitsIssuer(Awaited),
+    /// Nobody has said yet whether the certificate of its seal is revoked.
+    AwaitsStatus(AwaitedStatus),
 }
 
 impl From<Problem> for Unanswered {
@@ -100,12 +102,11 @@ impl From<Problem> for Unanswered {
     }
 }
 
-/// How often a request was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    First,
-    /// Behind a wait, which is the only one.
-    Last,
+/// What a request has waited for. For each it waits once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Waited {
+    issuer: bool,
+    status: bool,
 }
 
 /// How long a request waits for an issuer: for keys, which are fetched at a bounded rate, or for what it says of the token.
@@ -135,7 +136,7 @@ impl Session {
         let record =
             self.view().plan.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let taken = Taken { session: Rc::clone(self), started: Instant::now(), record };
-        self.answer_taken(request, taken, in_flight, Turn::First)
+        self.answer_taken(request, taken, in_flight, Waited::default())
     }
 
     fn answer_taken(
@@ -143,24 +144,31 @@ impl Session {
         request: Request<Incoming>,
         taken: Taken,
         mut in_flight: InFlight,
-        turn: Turn,
+        waited: Waited,
     ) -> Answering {
         let view = self.view();
         let outcome = self.with_standing(|standing| match standing {
             Standing::Admitted(_) if self.ending().is_some() => Err(no_longer_admitted().into()),
             Standing::Admitted(permit) => {
-                self.route(&view, permit, &request, (&in_flight, taken.started, turn))
+                self.route(&view, permit, &request, (&in_flight, taken.started, waited))
             }
             Standing::Refused { denial, assessment } => {
                 Err(Problem::refused(denial, assessment.as_deref()).into())
             }
         });
         let outcome = match outcome {
-            Err(Unanswered::Awaits(awaited)) => {
-                let session = Rc::clone(self);
+            Err(Unanswered::AwaitsIssuer(awaited)) => {
+                let (session, waited) = (Rc::clone(self), Waited { issuer: true, ..waited });
                 return Answering::Relayed(Box::pin(async move {
                     awaited.ask(ISSUER_WAIT).await;
-                    session.answer_taken(request, taken, in_flight, Turn::Last).await
+                    session.answer_taken(request, taken, in_flight, waited).await
+                }));
+            }
+            Err(Unanswered::AwaitsStatus(awaited)) => {
+                let (session, waited) = (Rc::clone(self), Waited { status: true, ..waited });
+                return Answering::Relayed(Box::pin(async move {
+                    awaited.come().await;
+                    session.answer_taken(request, taken, in_flight, waited).await
                 }));
             }
             Err(Unanswered::Refused(problem)) => Err(problem),
@@ -222,7 +230,7 @@ impl Session {
         view: &View,
         permit: &Permit,
         request: &Request<Incoming>,
-        (in_flight, started, turn): (&InFlight, Instant, Turn),
+        (in_flight, started, waited): (&InFlight, Instant, Waited),
     ) -> Result<(Granted, Option<SealedBody>), Unanswered> {
         let serves = |host: &str| self.with_domain(|domain| domain.serves(host));
         let host = host_of(request.uri(), request.headers(), serves)?;
@@ -232,7 +240,7 @@ impl Session {
         }
         let path = path_of(request.method(), request.uri())?;
         let body_bytes = request.body().size_hint().lower();
-        if turn == Turn::First {
+        if waited == Waited::default() {
             let claim = self.spend((request.method().as_str(), path.as_str(), body_bytes), started);
             in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
         }
@@ -242,14 +250,14 @@ impl Session {
             Problem::denied(&denial)
         })?;
         if let Some(asked) = &view.plan.tokens[index] {
-            let checked = self.check_token((&view.plan, asked), request.headers(), turn);
+            let checked = self.check_token((&view.plan, asked), request.headers(), waited);
             checked.inspect_err(|why| {
                 if matches!(why, Unanswered::Refused(_)) {
                     view.routes[index].denied.increment(1);
                 }
             })?;
         }
-        let sealed = self.check_seal((&view.plan, index), (request, host.authority()), permit)?;
+        let sealed = self.check_seal((&view.plan, index), (request, host.authority()), (permit, waited))?;
         view.routes[index].granted.increment(1);
         let granted = match &view.plan.actions[index] {
             Action::Respond(answer) => Granted::Answer(answer::answer(&grant, answer)),
@@ -271,13 +279,13 @@ impl Session {
         &self,
         asked: (&Plan, &TokenPlan),
         fields: &HeaderMap,
-        turn: Turn,
+        waited: Waited,
     ) -> Result<(), Unanswered> {
         let checked = self.with_presenter(|presenter| {
             self.shard.tokens.check(asked, fields, presenter, self.shard.unix_now())
         });
         checked.map_err(|refusal| match refusal.awaited {
-            Some(awaited) if turn == Turn::First => Unanswered::Awaits(awaited),
+            Some(awaited) if !waited.issuer => Unanswered::AwaitsIssuer(awaited),
             _ => Problem::token(&refusal.error).into(),
         })
     }
@@ -286,19 +294,22 @@ impl Session {
     /// none.
     fn check_seal(
         &self,
-        (plan, route): (&Plan, usize),
+        (plan, route): (&Arc<Plan>, usize),
         (request, authority): (&Request<Incoming>, &str),
-        permit: &Permit,
-    ) -> Result<Option<SealedHead>, Problem> {
+        (permit, waited): (&Permit, Waited),
+    ) -> Result<Option<SealedHead>, Unanswered> {
         let Some(asked) = plan.sealed[route] else { return Ok(None) };
         let seal = &plan.seals[asked.seal];
         if !asked.is_required && !is_sealed(request, seal) {
             return Ok(None);
         }
-        let judged = self.judge_seal((plan, seal), (request, authority), permit.identity());
-        judged.map(Some).map_err(|refusal| {
-            self.shard.listeners[self.listener].metrics.seal(refusal.code());
-            Problem::seal(&refusal, seal.tells_tpp())
+        let client = (permit.identity(), !waited.status);
+        self.judge_seal((plan, seal), (request, authority), client).map(Some).map_err(|why| match why {
+            Unsealed::Awaits(status) => Unanswered::AwaitsStatus(status),
+            Unsealed::Refused(refusal) => {
+                self.shard.listeners[self.listener].metrics.seal(refusal.code());
+                Problem::seal(&refusal, seal.tells_tpp()).into()
+            }
         })
     }
 
