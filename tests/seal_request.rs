@@ -69,7 +69,7 @@ fn a_seal_that_would_not_hold_is_not_printed() {
     let yesterday = request.replace("\r\n\r\n", "\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n");
     let twice = request.replace("\r\n\r\n", "\r\nDigest: SHA-256=AA==\r\n\r\n");
     for (key, request, words) in [
-        ("other.key", &request, "seal.signature"),
+        ("other.key", &request, "not the key of the certificate"),
         ("own.key", &yesterday, "seal.stale"),
         ("own.key", &twice, "seal.duplicate-field"),
         ("own.pem", &request, "own.pem"),

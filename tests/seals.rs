@@ -7,6 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_seal::{Algorithm, RequestHead, Sealer};
 use portcullis_test_harness::{
     Backend, Configuration, Gate, H2Client, H2Response, Next, Received, Response, Site, TlsClient,
@@ -536,4 +541,71 @@ fn a_streamed_body_that_is_not_the_sealed_one_never_ends_at_the_backend() {
     let none = Message { body: Vec::new(), ..bank.sealed("none", 0, BODY) };
     assert_eq!(bank.ask(&gate, &none), no(401, "seal.digest"));
     assert_eq!(bank.backend.count(), 0);
+}
+
+/// Whether an answer is sealed by a key on P-256, as RFC 9421 section 3.2 says.
+fn is_sealed_by(response: &Response, credential: &Credential) -> bool {
+    let covered = ["@status", "content-digest", "content-type", "x-request-id"];
+    let field =
+        |name: &str| response.header(name).unwrap_or_else(|| panic!("{name}: {:?}", response.headers));
+    let parameters = field("signature-input").strip_prefix("seal=").expect("our label");
+    let lines = covered.iter().map(|name| match *name {
+        "@status" => format!("\"@status\": {}\n", response.status),
+        name => format!("\"{name}\": {}\n", field(name)),
+    });
+    let base = format!("{}\"@signature-params\": {parameters}", lines.collect::<String>());
+    let names: Vec<_> = covered.iter().map(|name| format!("\"{name}\"")).collect();
+    assert!(parameters.starts_with(&format!("({});created=", names.join(" "))), "{parameters}");
+    let digest = STANDARD.encode(digest(&SHA256, &response.body));
+    assert_eq!(field("content-digest"), format!("sha-256=:{digest}:"));
+    let signature = field("signature").strip_prefix("seal=:").and_then(|text| text.strip_suffix(':'));
+    let signature = STANDARD.decode(signature.expect("bytes")).expect("base64");
+    let key = credential.key();
+    let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, key.secret_der());
+    let key = key.expect("a key on P-256");
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref());
+    key.verify(base.as_bytes(), &signature).is_ok()
+}
+
+#[test]
+fn answers_are_sealed_with_the_keys_of_the_bank() {
+    let mut bank = Bank::new();
+    let own = bank.site.issue(seal("NTRDE-HRB40211"));
+    bank.site.put("bank-seal", &own);
+    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
+    for verify in ["buffered", "streaming"] {
+        let gate = bank.gate(&format!("{SEAL}\nverify = \"{verify}\"\n{answers}"));
+        for (index, length) in [10, 1 << 20].into_iter().enumerate() {
+            let request_id = format!("{verify}-{index}");
+            let message = bank.sealed(&request_id, 0, &long_body(length));
+            let response = bank.response(&gate, &message);
+            assert!(response.status == 200 && response.body == message.body, "{verify} {length}");
+            assert_eq!(
+                response.header("x-request-id"),
+                Some(&*request_id),
+                "it is the answer to that request"
+            );
+            assert!(is_sealed_by(&response, &own));
+            bank.backend.forget();
+        }
+        assert_eq!(bank.spooled(&gate), 0);
+        let by_h2 = bank.ask_by_h2(&gate, &bank.sealed(&format!("{verify}-h2"), 0, BODY));
+        assert_eq!(by_h2.body, BODY);
+        let made_here = sealed_by(&bank.seal, ("/own", &format!("{verify}-own")), 0, BODY);
+        let response = bank.response(&gate, &made_here);
+        assert_eq!(response.body, b"own");
+        assert!(is_sealed_by(&response, &own), "{:?}", response.headers);
+        let unsealed = Message { path: "/optional", fields: Vec::new(), body: Vec::new() };
+        assert!(bank.response(&gate, &unsealed).header("signature").is_none(), "whose request is sealed");
+        assert!(bank.response(&gate, &made_here).header("signature").is_none(), "a refusal is not");
+    }
+    let long = vec![b'x'; 2 << 20];
+    bank.backend = Backend::start(move |exchange| {
+        exchange.read_body()?;
+        exchange.answer(200, &long)?;
+        Ok(Next::Close)
+    });
+    let gate = bank.gate(&format!("{}\n{answers}", SEAL.replace("24m", "1m")));
+    let response = bank.response(&gate, &bank.sealed("long", 0, BODY));
+    assert_eq!(told(&response), no(502, "seal.answer"));
 }

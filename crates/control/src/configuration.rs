@@ -274,7 +274,7 @@ fn convert(
         seals: seals.iter().map(|(name, _)| name.clone()).collect(),
         has_keys,
     };
-    let seals = SealsWritten::read(&seals);
+    let seals = SealsWritten::read(&seals, folder);
     let issuers = IssuersWritten::read(&issuers, folder);
     let routes = route::load(routes, domains.as_deref().unwrap_or_default(), &names, report);
     if let Some(routes) = &routes {

@@ -11,7 +11,7 @@ use portcullis_handshake::KeyRing;
 use portcullis_identity::{Role, Roles};
 use portcullis_keys::{KeyEntry, Policy};
 use portcullis_policy::{DomainId, HostName, Snapshot};
-pub use portcullis_seal::{Algorithm as SealAlgorithm, Profile as SealProfile, SealRules};
+pub use portcullis_seal::{Algorithm as SealAlgorithm, Profile as SealProfile, SealRules, Sealer};
 pub use portcullis_token::{
     AccessToken, Algorithm, Binding, IssuerRules, KeySet, KeySetError, TokenDemand, TokenError,
 };
@@ -382,6 +382,8 @@ pub struct SealPlan {
     pub memory_bytes_max: usize,
     /// Bytes that a body may have.
     pub body_bytes_max: u64,
+    /// With what answers to sealed requests are sealed, if they are.
+    pub answers: Option<Arc<Sealer>>,
 }
 
 impl SealPlan {

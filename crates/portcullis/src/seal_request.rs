@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, value_parser};
-use portcullis_seal::{Algorithm, Outcome, Profile, RequestHead, SealRules, Sealer, explain};
+use portcullis_seal::{Outcome, Profile, RequestHead, SealRules, Sealer, explain};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
@@ -81,7 +81,6 @@ impl SealRequest {
         Ok(lines(&fields))
     }
 
-    /// By the first algorithm of the profile that the key has.
     fn sealer(&self) -> anyhow::Result<Sealer> {
         let certificate = certificates(&self.certificate)?;
         let pem = read(&self.key, KEY_BYTES_MAX)?;
@@ -89,27 +88,7 @@ impl SealRequest {
         let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_slice(&pem).with_context(name)? else {
             bail!("{}: its key is not PKCS#8", self.key.display())
         };
-        let algorithms: &[Algorithm] = match self.profile {
-            Profile::MessageSignatures => &[
-                Algorithm::RsaPssSha512,
-                Algorithm::EcdsaP256Sha256,
-                Algorithm::EcdsaP384Sha384,
-                Algorithm::Ed25519,
-            ],
-            _ => &[
-                Algorithm::RsaPkcs1Sha256,
-                Algorithm::EcdsaP256Sha256,
-                Algorithm::EcdsaSha512,
-                Algorithm::Ed25519,
-            ],
-        };
-        let sealer = |algorithm: &Algorithm| {
-            Sealer::from_pkcs8(key.secret_pkcs8_der(), &certificate[0], *algorithm).ok()
-        };
-        algorithms.iter().find_map(sealer).with_context(|| {
-            let profile = self.profile.as_str();
-            format!("{}: no key that {profile} has an algorithm for", self.key.display())
-        })
+        Sealer::of(self.profile, key.secret_pkcs8_der(), &certificate[0]).with_context(name)
     }
 
     /// Verifies the seal as a gate would that is asked to be as lenient as it may: what fails here holds nowhere.

@@ -1,5 +1,6 @@
 //! Sealed messages, whole and spoilt.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_identity::{KeyAlgorithm, TbsCertificate};
 
 use crate::test_message::{BODY, Credential, NOW, Request, SERIAL};
@@ -394,7 +395,7 @@ fn an_explanation_is_what_verification_does() {
 fn an_answer_is_sealed() {
     let sealer = Credential::p256().sealer(Algorithm::EcdsaP256Sha256);
     let head = ResponseHead { status: 201, fields: &[("Content-Type", b"application/json")] };
-    let fields = sealer.response(&head, BODY, NOW).unwrap();
+    let fields = sealer.response(&head, digest(&SHA256, BODY).as_ref(), NOW).unwrap();
     let [(_, digest), (_, input), (_, signature)] = fields.as_slice() else { panic!("{fields:?}") };
     assert!(
         input.starts_with(r#"seal=("@status" "content-digest" "content-type");created=1618884475;keyid=""#)
@@ -421,6 +422,16 @@ fn a_key_that_cannot_seal_is_told() {
     };
     assert_eq!(code(Algorithm::RsaPssSha512), Some("seal.signing-key"));
     assert_eq!(code(Algorithm::EcdsaSha512), Some("seal.signing-key"));
+    for profile in PROFILES {
+        let of = |credential: &Credential, other: &Credential| {
+            crate::Sealer::of(profile, &credential.pkcs8, &other.certificate)
+        };
+        for credential in [Credential::rsa(), Credential::p256(), &Credential::ed25519()] {
+            assert!(of(credential, credential).is_ok());
+            assert!(of(credential, &Credential::p384()).is_err(), "it is another's");
+        }
+        assert!(of(Credential::rsa(), Credential::p256()).is_err());
+    }
     assert!(crate::Sealer::from_pkcs8(&credential.pkcs8, b"", Algorithm::EcdsaP256Sha256).is_err());
     let error = Credential::p384().sealer(Algorithm::EcdsaP384Sha384);
     let error = Request::unsealed().with(|head| error.berlin_group(head, BODY)).unwrap_err();

@@ -1,4 +1,6 @@
-//! Sealing: for tests, for what sends load, and for a bank that seals its answers.
+//! Sealing: for tests, for who tries a route, and for a bank that seals its answers.
+
+use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -20,10 +22,17 @@ use crate::head::{Message, RequestHead, ResponseHead};
 use crate::key_id;
 use crate::message_signatures::{serialize, signature_base};
 use crate::parameters::Parameters;
-use crate::rules::SealRules;
+use crate::rules::{Profile, SealRules};
+use crate::verifying_key::{EcdsaForm, VerifyingKey};
 
 /// The label of a signature of RFC 9421.
 const LABEL: &str = "seal";
+
+/// Algorithms of each profile, of which a key has one, RSA the one that is in most use.
+const BERLIN_GROUP: [Algorithm; 4] =
+    [Algorithm::RsaPkcs1Sha256, Algorithm::EcdsaP256Sha256, Algorithm::EcdsaSha512, Algorithm::Ed25519];
+const MESSAGE_SIGNATURES: [Algorithm; 4] =
+    [Algorithm::RsaPssSha512, Algorithm::EcdsaP256Sha256, Algorithm::EcdsaP384Sha384, Algorithm::Ed25519];
 
 /// A key to seal with, and its certificate.
 pub struct Sealer {
@@ -57,6 +66,35 @@ impl Sealer {
             certificate: certificate.into(),
             key_id: key_id::expected(&tbs),
         })
+    }
+
+    /// The same by the first algorithm of a profile that the key has. The key is that of the certificate.
+    ///
+    /// # Errors
+    /// As [`from_pkcs8`](Self::from_pkcs8); it is another's key.
+    pub fn of(profile: Profile, pkcs8: &[u8], certificate: &[u8]) -> Result<Self, SealError> {
+        let algorithms = match profile {
+            Profile::BerlinGroup => &BERLIN_GROUP,
+            Profile::MessageSignatures => &MESSAGE_SIGNATURES,
+        };
+        let sealer = algorithms.iter().find_map(|it| Self::from_pkcs8(pkcs8, certificate, *it).ok());
+        let Some(sealer) = sealer else {
+            // The certificate may be at fault.
+            return Self::from_pkcs8(pkcs8, certificate, Algorithm::EcdsaP256Sha256);
+        };
+        if sealer.is_of_certificate()? {
+            Ok(sealer)
+        } else {
+            Err(unusable("it is not the key of the certificate"))
+        }
+    }
+
+    fn is_of_certificate(&self) -> Result<bool, SealError> {
+        let tbs = TbsCertificate::from_der(&self.certificate).map_err(|error| unusable(error.to_string()))?;
+        let key = VerifyingKey::from_info(tbs.subject_public_key_info, "certificate")?;
+        let signature = self.key.sign(&[], false)?;
+        Ok(self.algorithm.fits(&key.kind.algorithm)
+            && key.verifies(self.algorithm, EcdsaForm::Either, &[], &signature))
     }
 
     /// Seals a request as the Berlin Group has it. Everything that it has of [`COVERED_MIN`] and a `Date` are covered.
@@ -97,7 +135,7 @@ impl Sealer {
         body: &[u8],
         created_s: i64,
     ) -> Result<Vec<Field>, SealError> {
-        let mut fields = self.content_digest(body);
+        let mut fields = vec![content_digest(digest(&SHA256, body).as_ref())];
         fields.push((SealRules::CERTIFICATE_FIELD, STANDARD.encode(&self.certificate)));
         let mut covered = vec!["@method", "@target-uri", "content-digest", SealRules::CERTIFICATE_FIELD];
         covered.extend(COVERED_MIN.into_iter().filter(|name| head.fields().has(name)));
@@ -108,17 +146,18 @@ impl Sealer {
         Ok(fields)
     }
 
-    /// Seals an answer as RFC 9421 has it: status, body, and its type and `X-Request-ID` where it has them.
+    /// Seals an answer as RFC 9421 has it: status, body, and its type and `X-Request-ID` where it has them. Of the body its SHA-256 is
+    /// taken.
     ///
     /// # Errors
     /// A field of the head cannot be signed.
     pub fn response(
         &self,
         head: &ResponseHead<'_>,
-        body: &[u8],
+        body_sha256: &[u8],
         created_s: i64,
     ) -> Result<Vec<Field>, SealError> {
-        let mut fields = self.content_digest(body);
+        let mut fields = vec![content_digest(body_sha256)];
         let all = with(head.fields, &fields);
         let head = ResponseHead { fields: &all, ..*head };
         let message = Message::Response(&head);
@@ -129,10 +168,6 @@ impl Sealer {
         let base = signature_base(message, &input)?;
         fields.extend(self.signature_fields(&input, &base)?);
         Ok(fields)
-    }
-
-    fn content_digest(&self, body: &[u8]) -> Vec<Field> {
-        vec![("content-digest", format!("sha-256=:{}:", STANDARD.encode(digest(&SHA256, body))))]
     }
 
     fn input(&self, covered: &[&str], created_s: i64) -> Result<InnerList, SealError> {
@@ -169,6 +204,13 @@ impl Sealer {
             Algorithm::RsaPssSha512 | Algorithm::EcdsaSha512 | Algorithm::Ed25519 => "hs2019",
             Algorithm::EcdsaP384Sha384 => return Err(unusable("the drafts have no name for its algorithm")),
         })
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer({}, {})", self.key_id, self.algorithm)
     }
 }
 
@@ -215,6 +257,10 @@ impl SigningKey {
             Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
+}
+
+fn content_digest(sha256: &[u8]) -> Field {
+    ("content-digest", format!("sha-256=:{}:", STANDARD.encode(sha256)))
 }
 
 fn with<'a>(fields: &[(&'a str, &'a [u8])], added: &'a [Field]) -> Vec<(&'a str, &'a [u8])> {

@@ -3,15 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
-use portcullis_gateway::plan::{Delivery, SealAlgorithm, SealDemand, SealPlan, SealProfile, SealRules};
+use portcullis_gateway::plan::{
+    Delivery, SealAlgorithm, SealDemand, SealPlan, SealProfile, SealRules, Sealer,
+};
 use portcullis_policy::{ClientAuth, RouteTable, Snapshot, TrustDomain, believe};
 use portcullis_trust::Anchors;
+use rustls_pki_types::PrivateKeyDer;
 
 use super::{
     client_auth::{AnchorShelf, ClientAuthWritten},
     entry::Entry,
+    file::{self, Folder},
     listener::is_name,
-    mistake::{Place, Report, shown},
+    mistake::{Located, Place, Report, shown},
     section::Section,
     spelling,
 };
@@ -29,6 +33,8 @@ pub(crate) const KEYS: &[&str] = &[
     "verify",
     "memory_max",
     "body_max",
+    "answer_key",
+    "answer_certificate",
     "certificate_profile",
     "anchors",
     "trusted_lists",
@@ -62,19 +68,22 @@ struct SealWritten {
     delivery: Delivery,
     memory_bytes_max: usize,
     body_bytes_max: u64,
+    /// `None` after a mistake.
+    answers: Option<Option<Arc<Sealer>>>,
     certificates: ClientAuthWritten,
 }
 
 /// One of them, without a place among the others.
 pub(crate) struct SealLoaded {
     written: SealWritten,
+    answers: Option<Arc<Sealer>>,
     certificates: ClientAuth,
 }
 
 impl SealsWritten {
     /// Reads all of them.
-    pub(crate) fn read(sections: &[(String, Section<'_>)]) -> Self {
-        Self(sections.iter().map(|(name, section)| SealWritten::read(name, section)).collect())
+    pub(crate) fn read(sections: &[(String, Section<'_>)], folder: &Folder) -> Self {
+        Self(sections.iter().map(|(name, section)| SealWritten::read(name, section, folder)).collect())
     }
 
     /// Warns of those that no route asks for.
@@ -94,7 +103,7 @@ impl SealsWritten {
     ) -> Option<Vec<SealLoaded>> {
         let load = |written: SealWritten| {
             let certificates = anchors.client_auth(&written.certificates);
-            Some(SealLoaded { certificates: certificates?, written })
+            Some(SealLoaded { certificates: certificates?, answers: written.answers.clone()?, written })
         };
         let loaded: Vec<_> = self.0.into_iter().map(load).collect();
         let mut loaded = loaded.into_iter().collect::<Option<Vec<_>>>()?;
@@ -114,13 +123,16 @@ pub(crate) fn assemble(loaded: Vec<SealLoaded>, previous: &Snapshot) -> (Vec<Sea
     let policy = Snapshot::after(previous, domains, RouteTable::default());
     // Snapshots keep the order of their domains.
     let plans =
-        loaded.into_iter().zip(policy.domains()).map(|(SealLoaded { written, .. }, (domain, _))| SealPlan {
-            name: written.name,
-            rules: written.rules,
-            domain,
-            delivery: written.delivery,
-            memory_bytes_max: written.memory_bytes_max,
-            body_bytes_max: written.body_bytes_max,
+        loaded.into_iter().zip(policy.domains()).map(|(SealLoaded { written, answers, .. }, (domain, _))| {
+            SealPlan {
+                name: written.name,
+                rules: written.rules,
+                domain,
+                delivery: written.delivery,
+                memory_bytes_max: written.memory_bytes_max,
+                body_bytes_max: written.body_bytes_max,
+                answers,
+            }
         });
     let plans = plans.collect();
     (plans, policy)
@@ -135,7 +147,7 @@ impl SealLoaded {
 }
 
 impl SealWritten {
-    fn read(name: &str, section: &Section<'_>) -> Self {
+    fn read(name: &str, section: &Section<'_>, folder: &Folder) -> Self {
         if !is_name(name) {
             section.report().mistake(section.place(), format!("{} is not a name", shown(name)));
         }
@@ -149,6 +161,7 @@ impl SealWritten {
                 .size("memory_max", MEMORY_MAX_LEAST..=MEMORY_MAX_MOST)
                 .or_usize(MEMORY_MAX),
             body_bytes_max: section.size("body_max", BODY_MAX_LEAST..=BODY_MAX_MOST).or(BODY_MAX),
+            answers: read_answers(section, folder),
             certificates: ClientAuthWritten::of_seal(section),
         }
     }
@@ -186,6 +199,40 @@ fn read_rules(section: &Section<'_>) -> SealRules {
         request_id_required: section.choice("request_id", &request_id).or(default.request_id_required),
         label: None,
     }
+}
+
+/// With what answers are sealed.
+fn read_answers(section: &Section<'_>, folder: &Folder) -> Option<Option<Arc<Sealer>>> {
+    let report = section.report();
+    let (key, certificate) = match (section.text("answer_key"), section.text("answer_certificate")) {
+        (Entry::Absent, Entry::Absent) => return Some(None),
+        (Entry::Written(key), Entry::Written(certificate)) => (key, certificate),
+        (Entry::Mistaken, _) | (_, Entry::Mistaken) => return None,
+        (Entry::Written(one), _) | (_, Entry::Written(one)) => {
+            report.mistake(
+                &one.place,
+                "answers are sealed with `answer_key` and `answer_certificate`, not with one of them",
+            );
+            return None;
+        }
+    };
+    let refuse = |file: &Located<String>, what: &str| {
+        report.mistake(&file.place, format!("{} {what}", shown(&file.value)));
+    };
+    let path = folder.join(&key.value);
+    let chain = file::read_chain(&folder.join(&certificate.value));
+    let chain = chain.map_err(|error| refuse(&certificate, &error.to_string()));
+    let der = file::read_key(&path).map_err(|error| refuse(&key, &error.to_string()));
+    if file::is_readable_by_others(&path) {
+        report
+            .warning(&key.place, format!("{} can be read by every user of this machine", shown(&key.value)));
+    }
+    let (chain, PrivateKeyDer::Pkcs8(der)) = (chain.ok()?, der.ok()?) else {
+        refuse(&key, "holds a key that is not PKCS#8");
+        return None;
+    };
+    let sealer = Sealer::of(SealProfile::MessageSignatures, der.secret_pkcs8_der(), &chain[0]);
+    sealer.map(|sealer| Some(Arc::new(sealer))).map_err(|error| refuse(&key, &error.to_string())).ok()
 }
 
 fn certificate_field(section: &Section<'_>) -> Option<Box<str>> {

@@ -12,9 +12,12 @@ use http::StatusCode;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use monoio::time::{Sleep, sleep};
-use portcullis_upstream::{ResponseBody, UpstreamError};
+use portcullis_upstream::{HeldBody as _, ResponseBody, UpstreamError};
 
-use crate::session::{InFlight, Turn};
+use crate::{
+    http::sealed_body::WholeBody,
+    session::{InFlight, Turn},
+};
 
 /// The body of an answer, and what is left of its request. The request is in flight as long as this lives.
 ///
@@ -34,6 +37,8 @@ enum Source {
     Own(Full<Bytes>),
     /// An upstream's.
     Relayed(ResponseBody),
+    /// One that was held until all of it was there, and how much of it is left.
+    Held(Box<WholeBody>, u64),
 }
 
 impl OutgoingBody {
@@ -47,6 +52,35 @@ impl OutgoingBody {
         Self { source: Source::Relayed(body), remainder: None }
     }
 
+    /// One that is there as a whole.
+    pub(crate) fn held(body: WholeBody) -> Self {
+        let length = body.length();
+        Self { source: Source::Held(Box::new(body), length), remainder: None }
+    }
+
+    /// The next bytes, for who holds them; trailer fields are dropped.
+    pub(crate) async fn next_data(&mut self) -> Option<Result<Bytes, UpstreamError>> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.source.poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                    Some(Ok(Err(_))) => {}
+                    Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => return Poll::Ready(None),
+                }
+            }
+        })
+        .await
+    }
+
+    /// What the upstream left unread of the request's body when its answer ended.
+    pub(crate) fn take_unread(&mut self) -> Option<Incoming> {
+        match &mut self.source {
+            Source::Relayed(body) => body.take_unread()?.source.into_unread(),
+            Source::Own(_) | Source::Held(..) => None,
+        }
+    }
+
     /// Has this body care for the rest of the request whose answer has `status`.
     pub(crate) fn with_remainder(mut self, mut remainder: Remainder, status: StatusCode) -> Self {
         if remainder.is_h2 && status.as_u16() >= 400 {
@@ -58,12 +92,7 @@ impl OutgoingBody {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
-        let frame = match &mut self.source {
-            Source::Own(body) => {
-                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
-            }
-            Source::Relayed(body) => ready!(Pin::new(body).poll_frame(cx)),
-        };
+        let frame = ready!(self.source.poll_frame(cx));
         if frame.is_none()
             && let Some(remainder) = self.hold()
         {
@@ -83,6 +112,24 @@ impl OutgoingBody {
             remainder.body = unread.source.into_unread();
         }
         remainder.body.is_some().then_some(remainder)
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match self {
+            Self::Own(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Self::Relayed(body) => Pin::new(body).poll_frame(cx),
+            Self::Held(body, left) => {
+                let data = ready!(body.poll_data(cx));
+                if let Some(Ok(data)) = &data {
+                    *left = left.saturating_sub(data.len() as u64);
+                }
+                Poll::Ready(data.map(|data| data.map(Frame::data)))
+            }
+        }
     }
 }
 
@@ -111,6 +158,7 @@ impl Body for OutgoingBody {
         match &self.source {
             Source::Own(body) => body.is_end_stream() && !is_held(false),
             Source::Relayed(body) => body.is_end_stream() && !is_held(body.has_unread()),
+            Source::Held(_, left) => *left == 0 && !is_held(false),
         }
     }
 
@@ -118,6 +166,7 @@ impl Body for OutgoingBody {
         match &self.source {
             Source::Own(body) => body.size_hint(),
             Source::Relayed(body) => body.size_hint(),
+            Source::Held(_, left) => SizeHint::with_exact(*left),
         }
     }
 }
@@ -127,8 +176,8 @@ impl Drop for OutgoingBody {
         let Some(mut remainder) = self.remainder.take().filter(|rest| !rest.is_h2) else {
             return;
         };
-        if let Source::Relayed(body) = &mut self.source {
-            remainder.body = body.take_unread().and_then(|unread| unread.source.into_unread());
+        if let Some(unread) = self.take_unread() {
+            remainder.body = Some(unread);
         }
         if remainder.body.is_some() {
             drop(monoio::spawn(async move { poll_fn(|cx| remainder.poll_discard(cx)).await }));

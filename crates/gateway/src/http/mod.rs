@@ -12,6 +12,7 @@ mod problem;
 mod routing;
 mod seal;
 mod seal_refusal;
+mod sealed_answer;
 mod sealed_body;
 mod service;
 mod token;

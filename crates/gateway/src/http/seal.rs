@@ -13,7 +13,7 @@ use portcullis_trust::KnownStatus;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::{
-    http::seal_refusal::SealRefusal,
+    http::{seal_refusal::SealRefusal, sealed_answer::AnswerSeal},
     judge::{Judged, Standing},
     plan::{CachePlan, Delivery, Plan, SealPlan},
     session::Session,
@@ -72,6 +72,8 @@ pub(crate) struct SealedBody {
     pub(crate) bytes_max: u64,
     pub(crate) metrics: Rc<ListenerMetrics>,
     pub(crate) tells_tpp: bool,
+    /// How its answer is sealed, if it is.
+    pub(crate) answer: Option<AnswerSeal>,
 }
 
 impl Seals {
@@ -165,6 +167,12 @@ impl Session {
                 bytes_max: seal.body_bytes_max,
                 metrics: Rc::clone(&self.shard.listeners[self.listener].metrics),
                 tells_tpp: seal.tells_tpp(),
+                answer: seal.answers.as_ref().map(|sealer| AnswerSeal {
+                    sealer: Arc::clone(sealer),
+                    request_id: request.headers().get("x-request-id").cloned(),
+                    memory_bytes_max: seal.memory_bytes_max,
+                    bytes_max: seal.body_bytes_max,
+                }),
             },
         })
     }

@@ -38,8 +38,14 @@ pub(crate) enum SealRefusal {
         /// The bound.
         bytes_max: u64,
     },
+    /// The answer is longer than sealed ones may be. The upstream's fault.
+    #[error("the answer is longer than the {bytes_max} bytes that are sealed here")]
+    AnswerTooLong {
+        /// The bound.
+        bytes_max: u64,
+    },
     /// There is nowhere to put the body. Ours.
-    #[error("the body cannot be held until it is known to be the one that was sealed")]
+    #[error("the body cannot be held until all of it is there")]
     Spool(#[from] SpoolError),
     /// The body did not come.
     #[error(transparent)]
@@ -62,6 +68,7 @@ impl SealRefusal {
             Self::Certificate { .. } => "seal.certificate",
             Self::Organisation { .. } => "seal.organisation",
             Self::TooLong { .. } => "seal.body",
+            Self::AnswerTooLong { .. } => "seal.answer",
             Self::Spool(SpoolError::Full { .. }) => "seal.spool-full",
             Self::Spool(_) => "seal.spool",
             Self::Body(error) => error.code(),
@@ -75,6 +82,7 @@ impl SealRefusal {
             Self::Certificate { .. } => StatusCode::UNAUTHORIZED,
             Self::Organisation { .. } => StatusCode::FORBIDDEN,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::AnswerTooLong { .. } => StatusCode::BAD_GATEWAY,
             Self::Spool(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(error) => error.status(),
         }
@@ -88,7 +96,7 @@ impl SealRefusal {
             Self::Certificate { code: "revocation.revoked", .. } => "CERTIFICATE_REVOKED",
             Self::Certificate { .. } | Self::Organisation { .. } => "CERTIFICATE_INVALID",
             Self::TooLong { .. } | Self::Body(_) => "FORMAT_ERROR",
-            Self::Spool(_) => "INTERNAL_SERVER_ERROR",
+            Self::Spool(_) | Self::AnswerTooLong { .. } => "INTERNAL_SERVER_ERROR",
         }
     }
 }

@@ -43,9 +43,9 @@ enum Keep<'s> {
     Nothing,
 }
 
-/// A body that is the one that was sealed.
+/// A body that is there as a whole: of a request the one that was sealed, or of an answer that is to be.
 #[derive(Debug)]
-struct WholeBody {
+pub(crate) struct WholeBody {
     length: u64,
     source: Source,
 }
@@ -58,7 +58,7 @@ enum Source {
 
 /// Where a body gathers.
 #[derive(Default)]
-struct Gathering {
+pub(crate) struct Gathering {
     memory: Vec<u8>,
     file: Option<SpoolFile>,
 }
@@ -170,7 +170,12 @@ fn poll_data(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Result<Optio
 
 impl Gathering {
     /// Takes the next bytes. They are copied, since what comes in one frame may be a small part of a large buffer.
-    async fn push(&mut self, data: &[u8], memory_max: usize, spool: &Arc<Spool>) -> Result<(), SpoolError> {
+    pub(crate) async fn push(
+        &mut self,
+        data: &[u8],
+        memory_max: usize,
+        spool: &Arc<Spool>,
+    ) -> Result<(), SpoolError> {
         let held_max = if self.file.is_some() { memory_max.min(SPOOL_PIECE_BYTES) } else { memory_max };
         if self.memory.len() + data.len() > held_max && !self.memory.is_empty() {
             self.spill(spool).await?;
@@ -192,7 +197,8 @@ impl Gathering {
         Ok(())
     }
 
-    async fn end(self, length: u64) -> Result<WholeBody, SpoolError> {
+    /// What has come, which is of that length.
+    pub(crate) async fn end(self, length: u64) -> Result<WholeBody, SpoolError> {
         let source = match self.file {
             None => Source::Memory(self.memory.into()),
             Some(mut file) => {
@@ -201,6 +207,13 @@ impl Gathering {
             }
         };
         Ok(WholeBody { length, source })
+    }
+}
+
+impl WholeBody {
+    /// Bytes that it has in all.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
         problem::Problem,
         routing::{host_of, meet, path_of},
         seal::{AwaitedStatus, SealedBody, SealedHead, Unsealed, is_sealed},
+        sealed_answer::AnswerSeal,
         sealed_body::{self, Bounds},
         token::Awaited,
     },
@@ -84,6 +85,15 @@ enum Granted {
 struct GrantedSealed {
     granted: Granted,
     body: SealedBody,
+}
+
+/// What is done for a request that was sealed.
+#[derive(Debug, Default)]
+struct Sealing {
+    /// How its answer is sealed, if it is.
+    answer: Option<AnswerSeal>,
+    /// Whether who is refused reads `tppMessages`.
+    tells_tpp: bool,
 }
 
 /// Why a request is not granted at once.
@@ -197,7 +207,7 @@ impl Session {
                     in_flight.count_received(Rc::clone(&body.received));
                 }
                 let remainder = Remainder::new(in_flight, is_h2, stall_timeout);
-                let relayed = taken.relay(Rc::clone(upstream), outgoing, remainder, false);
+                let relayed = taken.relay(Rc::clone(upstream), outgoing, (remainder, Sealing::default()));
                 return Answering::Relayed(Box::pin(relayed));
             }
             Ok(Granted::Answer(response)) => taken.answered(response),
@@ -342,19 +352,42 @@ impl Taken {
         self,
         upstream: Rc<Upstream>,
         mut request: OutgoingRequest,
-        remainder: Remainder,
-        tells_tpp: bool,
+        (remainder, sealing): (Remainder, Sealing),
     ) -> Result<Response<OutgoingBody>, Infallible> {
         Ok(match upstream.exchange(&mut request).await {
-            Ok(response) => with_remainder(self.answered(response.map(OutgoingBody::relayed)), remainder),
+            Ok(response) => self.sealed(response.map(OutgoingBody::relayed), (remainder, sealing)).await,
             Err(error) => {
-                let refusal = self.refused(Problem::upstream(&error, tells_tpp));
+                let refusal = self.refused(Problem::upstream(&error, sealing.tells_tpp));
                 match request.body.take().and_then(|unread| unread.source.into_unread()) {
                     Some(unread) => with_remainder(refusal, remainder.of(unread)),
                     None => refusal,
                 }
             }
         })
+    }
+
+    /// The answer to a request, sealed where it is to be.
+    async fn sealed(
+        self,
+        response: Response<OutgoingBody>,
+        (remainder, sealing): (Remainder, Sealing),
+    ) -> Response<OutgoingBody> {
+        let Some(answer) = sealing.answer else {
+            return with_remainder(self.answered(response), remainder);
+        };
+        match answer.seal(response, &self.session.shard.seals.spool).await {
+            Ok((response, unread)) => {
+                let remainder = match unread {
+                    Some(unread) => remainder.of(unread),
+                    None => remainder,
+                };
+                with_remainder(self.answered(response), remainder)
+            }
+            Err(refusal) => {
+                let problem = Problem::seal(&refusal, sealing.tells_tpp);
+                with_remainder(self.refused(problem), remainder)
+            }
+        }
     }
 
     fn refused(self, problem: Problem) -> Response<OutgoingBody> {
@@ -402,7 +435,7 @@ async fn answer_sealed(
     request: Request<Incoming>,
     taken: Taken,
     (mut in_flight, view): (InFlight, Rc<View>),
-    GrantedSealed { granted, body: sealed }: GrantedSealed,
+    GrantedSealed { granted, body: mut sealed }: GrantedSealed,
 ) -> Result<Response<OutgoingBody>, Infallible> {
     let (parts, body) = request.into_parts();
     let session = Rc::clone(&taken.session);
@@ -412,9 +445,12 @@ async fn answer_sealed(
     in_flight.count_received(Rc::clone(&bounds.received));
     let remainder = Remainder::new(in_flight, parts.version >= Version::HTTP_2, stall_timeout);
     let tells_tpp = sealed.tells_tpp;
+    // Of what HEAD would have had there is nothing to hash.
+    let answer = sealed.answer.take().filter(|_| parts.method != Method::HEAD);
+    let sealing = Sealing { answer, tells_tpp };
     let refused = match granted {
         Granted::Answer(response) => match sealed_body::verify(body, sealed, &bounds).await {
-            Ok(()) => return Ok(with_remainder(taken.answered(response), remainder)),
+            Ok(()) => return Ok(taken.sealed(response, (remainder, sealing)).await),
             Err(refused) => refused,
         },
         Granted::Forward(index, head) => {
@@ -423,7 +459,7 @@ async fn answer_sealed(
                     let terms = BodyTerms { stall_timeout, bytes_max: u64::MAX, trailers: None };
                     let outgoing = forward::outgoing(&parts, body, head, terms);
                     let upstream = Rc::clone(&view.upstreams[index].upstream);
-                    return taken.relay(upstream, outgoing, remainder, tells_tpp).await;
+                    return taken.relay(upstream, outgoing, (remainder, sealing)).await;
                 }
                 Err(refused) => refused,
             }

@@ -36,7 +36,7 @@ fn what_is_written_is_taken() {
         "{SEAL}[seal.other]\nanchors = [\"root.pem\"]\nprofiles = [\"message-signatures\"]\nalgorithms = [\"ed25519\"]\n\
          covered = [\"@authority\", \"content-type\"]\nfreshness = \"1m\"\nclock_skew = \"0ms\"\ndate_required = false\n\
          request_id = \"optional\"\nrsa_bits = 3072\ncertificate_field = \"X-Seal\"\nverify = \"streaming\"\nmemory_max = \"4k\"\n\
-         body_max = \"1m\"\ncertificate_profile = \"x509\""
+         body_max = \"1m\"\nanswer_key = \"server.key\"\nanswer_certificate = \"server.pem\"\ncertificate_profile = \"x509\""
     );
     let plan = Bench::new().good(&with("signature = \"optional\"\nseal = \"other\"", &tables)).plan;
     let demand = plan.sealed[0].unwrap();
@@ -46,6 +46,8 @@ fn what_is_written_is_taken() {
         (false, "other", Delivery::Streaming)
     );
     assert_eq!((seal.memory_bytes_max, seal.body_bytes_max), (4 << 10, 1 << 20));
+    let sealing = plan.seals.iter().filter(|seal| seal.answers.is_some()).count();
+    assert_eq!((seal.answers.is_some(), sealing), (true, 1));
     let rules = &seal.rules;
     assert_eq!(rules.profiles, [SealProfile::MessageSignatures]);
     assert_eq!(rules.algorithms, [SealAlgorithm::Ed25519]);
@@ -81,8 +83,19 @@ fn mistakes_are_told_with_their_places() {
         ("verify = \"later\"", "verify", "streaming"),
         ("memory_max = \"1g\"", "memory_max", "16m"),
         ("trusted_lists = true", "trusted_lists", "there is no [trust]"),
+        ("answer_key = \"server.key\"", "answer_key", "not with one of them"),
     ] {
         bench.tells(&with(required, &format!("{SEAL}{line}\n")), line, &format!("seal.tpp.{key}"), words);
+    }
+    let answers = |key: &str, certificate: &str| {
+        format!("{SEAL}answer_certificate = \"{certificate}\"\nanswer_key = \"{key}\"\n")
+    };
+    for (tables, line, key, words) in [
+        (answers("other.key", "server.pem"), "answer_key = ", "answer_key", "not the key of the certificate"),
+        (answers("server.pem", "server.pem"), "answer_key = ", "answer_key", "no private key"),
+        (answers("server.key", "none.pem"), "answer_certificate = ", "answer_certificate", "none.pem"),
+    ] {
+        bench.tells(&with(required, &tables), line, &format!("seal.tpp.{key}"), words);
     }
     bench.tells(&with(required, "[seal.tpp]"), "[seal.tpp]", "seal.tpp.anchors", "is missing");
     let warnings = bench.warnings(&with("", SEAL));
