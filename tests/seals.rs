@@ -609,3 +609,53 @@ fn answers_are_sealed_with_the_keys_of_the_bank() {
     let response = bank.response(&gate, &bank.sealed("long", 0, BODY));
     assert_eq!(told(&response), no(502, "seal.answer"));
 }
+
+/// A bank whose backend says `says` of a request that it has read, and a gate that seals its answers; with the key that it seals with.
+fn sealing_bank(says: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (Bank, Gate, Credential) {
+    let mut bank = Bank::new();
+    let own = bank.site.issue(seal("NTRDE-HRB40211"));
+    bank.site.put("bank-seal", &own);
+    bank.backend = Backend::start(move |exchange| {
+        exchange.read_body()?;
+        let request_id = exchange.received().value("x-request-id").unwrap_or_default();
+        exchange.send(&says(&request_id))?;
+        Ok(Next::Close)
+    });
+    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
+    let gate = bank.gate(&format!("{SEAL}\n{answers}"));
+    (bank, gate, own)
+}
+
+#[test]
+fn a_sealed_answer_is_to_its_request_whatever_the_upstream_says() {
+    let (bank, gate, own) = sealing_bank(|_| {
+        let other = "X-Request-ID: of-another\r\nX-Request-ID: of-a-third\r\nTrailer: x-sum";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{other}\r\n");
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n").into_bytes()
+    });
+    let response = bank.response(&gate, &bank.sealed("mine", 0, BODY));
+    assert_eq!((response.status, &response.body[..]), (200, &b"ab"[..]));
+    let named: Vec<_> = response.headers.iter().filter(|(name, _)| name == "x-request-id").collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!(response.header("x-request-id"), Some("mine"));
+    assert!(is_sealed_by(&response, &own), "{:?}", response.headers);
+}
+
+#[test]
+fn an_answer_that_cannot_be_sealed_is_no_fault_of_the_client() {
+    let (bank, gate, _) = sealing_bank(|request_id| match request_id {
+        "latin" => {
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; x=\xe4\r\nContent-Length: 2\r\n\r\nab".to_vec()
+        }
+        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab".to_vec(),
+    });
+    for (request_id, code) in [("latin", "seal.answer"), ("broken", "upstream.truncated")] {
+        let response = bank.response(&gate, &bank.sealed(request_id, 0, BODY));
+        assert_eq!(told(&response), no(502, code));
+        assert!(
+            !response.text().contains("_INVALID") && !response.text().contains("FORMAT_ERROR"),
+            "{}",
+            response.text()
+        );
+    }
+}

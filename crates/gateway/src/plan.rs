@@ -454,23 +454,23 @@ pub enum HandOffField {
 
 /// Which of the gate's fields an upstream gets. What a client sends under these names is removed whether it does or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandOffFields(u16);
+pub struct HandOffFields(u32);
 
 impl HandOffFields {
     /// Every field but `X-Forwarded-Client-Cert` and those behind it, which say once more what others do and are for those who know no other.
-    pub const ALL: Self = Self((1 << HandOffField::ForwardedClientCert as u16) - 1);
+    pub const ALL: Self = Self((1 << HandOffField::ForwardedClientCert as u32) - 1);
 
     /// No field.
     pub const NONE: Self = Self(0);
 
     pub(crate) const fn contains(self, field: HandOffField) -> bool {
-        self.0 & 1 << field as u16 != 0
+        self.0 & 1 << field as u32 != 0
     }
 }
 
 impl FromIterator<HandOffField> for HandOffFields {
     fn from_iter<I: IntoIterator<Item = HandOffField>>(fields: I) -> Self {
-        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u16))
+        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u32))
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) enum SealRefusal {
         /// The bound.
         bytes_max: u64,
     },
+    /// The answer has what cannot be sealed, the upstream's fault; or its key cannot, the operator's.
+    #[error("the answer cannot be sealed: {0}")]
+    Answer(SealError),
     /// There is nowhere to put the body. Ours.
     #[error("the body cannot be held until all of it is there")]
     Spool(#[from] SpoolError),
@@ -68,7 +71,8 @@ impl SealRefusal {
             Self::Certificate { .. } => "seal.certificate",
             Self::Organisation { .. } => "seal.organisation",
             Self::TooLong { .. } => "seal.body",
-            Self::AnswerTooLong { .. } => "seal.answer",
+            Self::Answer(error @ SealError::SigningKey { .. }) => error.code(),
+            Self::Answer(_) | Self::AnswerTooLong { .. } => "seal.answer",
             Self::Spool(SpoolError::Full { .. }) => "seal.spool-full",
             Self::Spool(_) => "seal.spool",
             Self::Body(error) => error.code(),
@@ -82,7 +86,8 @@ impl SealRefusal {
             Self::Certificate { .. } => StatusCode::UNAUTHORIZED,
             Self::Organisation { .. } => StatusCode::FORBIDDEN,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::AnswerTooLong { .. } => StatusCode::BAD_GATEWAY,
+            Self::Answer(SealError::SigningKey { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Answer(_) | Self::AnswerTooLong { .. } => StatusCode::BAD_GATEWAY,
             Self::Spool(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(error) => error.status(),
         }
@@ -96,7 +101,7 @@ impl SealRefusal {
             Self::Certificate { code: "revocation.revoked", .. } => "CERTIFICATE_REVOKED",
             Self::Certificate { .. } | Self::Organisation { .. } => "CERTIFICATE_INVALID",
             Self::TooLong { .. } | Self::Body(_) => "FORMAT_ERROR",
-            Self::Spool(_) | Self::AnswerTooLong { .. } => "INTERNAL_SERVER_ERROR",
+            Self::Spool(_) | Self::Answer(_) | Self::AnswerTooLong { .. } => "INTERNAL_SERVER_ERROR",
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, response::Parts};
 use hyper::body::Incoming;
 use portcullis_seal::{ResponseHead, SealError, Sealer};
 
@@ -15,8 +15,8 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What an answer of an upstream says of its own seal would contradict ours.
-const REPLACED: [&str; 3] = ["content-digest", "signature-input", "signature"];
+/// What an answer of an upstream says of its own seal would contradict ours, and its trailer fields do not pass.
+const REPLACED: [&str; 4] = ["content-digest", "signature-input", "signature", "trailer"];
 
 /// How the answer to one request is sealed.
 #[derive(Debug)]
@@ -37,8 +37,18 @@ impl AnswerSeal {
         self,
         response: Response<OutgoingBody>,
         spool: &Arc<Spool>,
-    ) -> Result<(Response<OutgoingBody>, Option<Incoming>), SealRefusal> {
-        let (mut head, mut body) = response.into_parts();
+    ) -> (Result<Response<OutgoingBody>, SealRefusal>, Option<Incoming>) {
+        let (head, mut body) = response.into_parts();
+        let sealed = self.seal_whole(head, &mut body, spool).await;
+        (sealed, body.take_unread())
+    }
+
+    async fn seal_whole(
+        self,
+        mut head: Parts,
+        body: &mut OutgoingBody,
+        spool: &Arc<Spool>,
+    ) -> Result<Response<OutgoingBody>, SealRefusal> {
         let (mut digest, mut gathering, mut length) = (Context::new(&SHA256), Gathering::default(), 0);
         while let Some(data) = body.next_data().await {
             let data = data?;
@@ -49,20 +59,25 @@ impl AnswerSeal {
             digest.update(&data);
             gathering.push(&data, self.memory_bytes_max, spool).await?;
         }
+        self.seal_head(&mut head, digest.finish().as_ref()).map_err(SealRefusal::Answer)?;
+        Ok(Response::from_parts(head, OutgoingBody::held(gathering.end(length).await?)))
+    }
+
+    /// Puts the seal of an answer whose body has that digest into its head.
+    fn seal_head(self, head: &mut Parts, body_sha256: &[u8]) -> Result<(), SealError> {
         REPLACED.iter().for_each(|name| drop(head.headers.remove(*name)));
         if let Some(request_id) = self.request_id {
-            head.headers.entry(REQUEST_ID).or_insert(request_id);
+            // Whatever the upstream says: by this the client knows which of its requests is answered.
+            head.headers.insert(REQUEST_ID, request_id);
         }
         let fields: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let sealed = ResponseHead { status: head.status.as_u16(), fields: &fields };
-        for (name, value) in self.sealer.response(&sealed, digest.finish().as_ref(), unix_now())? {
+        for (name, value) in self.sealer.response(&sealed, body_sha256, unix_now())? {
             let value = HeaderValue::try_from(value)
                 .map_err(|error| SealError::SigningKey { reason: error.to_string().into() })?;
             head.headers.insert(name, value);
         }
-        let unread = body.take_unread();
-        let held = OutgoingBody::held(gathering.end(length).await?);
-        Ok((Response::from_parts(head, held), unread))
+        Ok(())
     }
 }

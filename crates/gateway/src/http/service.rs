@@ -28,6 +28,7 @@ use crate::{
         problem::Problem,
         routing::{host_of, meet, path_of},
         seal::{AwaitedStatus, SealedBody, SealedHead, Unsealed, is_sealed},
+        seal_refusal::SealRefusal,
         sealed_answer::AnswerSeal,
         sealed_body::{self, Bounds},
         token::Awaited,
@@ -375,19 +376,18 @@ impl Taken {
         let Some(answer) = sealing.answer else {
             return with_remainder(self.answered(response), remainder);
         };
-        match answer.seal(response, &self.session.shard.seals.spool).await {
-            Ok((response, unread)) => {
-                let remainder = match unread {
-                    Some(unread) => remainder.of(unread),
-                    None => remainder,
-                };
-                with_remainder(self.answered(response), remainder)
-            }
-            Err(refusal) => {
-                let problem = Problem::seal(&refusal, sealing.tells_tpp);
-                with_remainder(self.refused(problem), remainder)
-            }
-        }
+        let (sealed, unread) = answer.seal(response, &self.session.shard.seals.spool).await;
+        let response = match sealed {
+            Ok(response) => self.answered(response),
+            // The answer did not come: its head has not been passed on yet.
+            Err(SealRefusal::Body(error)) => self.refused(Problem::upstream(&error, sealing.tells_tpp)),
+            Err(refusal) => self.refused(Problem::seal(&refusal, sealing.tells_tpp)),
+        };
+        let remainder = match unread {
+            Some(unread) => remainder.of(unread),
+            None => remainder,
+        };
+        with_remainder(response, remainder)
     }
 
     fn refused(self, problem: Problem) -> Response<OutgoingBody> {
