@@ -184,6 +184,8 @@ fn nobody_passes_while_the_server_says_nothing_that_can_be() {
     }
     bench.say("jti", json!("1"));
     eventually("it is asked again", || bench.told("/required", "odd-0") == good());
+    let waiting = || bench.gate.metrics().sum("portcullis_introspections_waiting", &[("issuer", "bank")]);
+    eventually("nobody waits", || waiting().abs() < 0.5);
 }
 
 #[test]

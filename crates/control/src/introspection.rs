@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use portcullis_gateway::plan::{AccessToken, Introspection, IssuerRules, Question, TokenError};
 use tokio::task::JoinSet;
 
@@ -73,16 +73,13 @@ pub(crate) async fn inquire(
 impl Inquirer {
     /// Asks, and says what was answered.
     async fn settle(&self, question: &Question) {
-        let label = || self.name.clone();
-        #[allow(clippy::cast_precision_loss, reason = "a thousand at most")]
-        gauge!("portcullis_introspections_waiting", "issuer" => label())
-            .set(self.introspection.waiting() as f64);
         let (told, result) = if question.age() > AGE_MAX {
             (Err(TokenError::Unavailable), "too-late")
         } else {
             self.ask(question.token()).await
         };
-        counter!("portcullis_introspections_total", "issuer" => label(), "result" => result).increment(1);
+        counter!("portcullis_introspections_total", "issuer" => self.name.clone(), "result" => result)
+            .increment(1);
         let lasts_s = match &told {
             Ok(_) => i64::try_from(self.source.age_max.as_secs()).unwrap_or(i64::MAX),
             Err(error) if error.is_of_the_moment() => UNAVAILABLE_S,

@@ -89,6 +89,15 @@ impl Issuers {
             self.0.push(same.unwrap_or_else(|| Followed::begin(issuer, source)));
         }
     }
+
+    /// Tells how many requests wait for what issuers say of their tokens.
+    pub(crate) fn record_waiting(&self) {
+        for Followed { name, vouching, .. } in &self.0 {
+            if let Vouching::Introspection(introspection) = vouching {
+                record_waiting(name, introspection.waiting());
+            }
+        }
+    }
 }
 
 impl Followed {
@@ -119,9 +128,17 @@ impl Drop for Followed {
         // Who still waits need not wait for nobody.
         match &self.vouching {
             Vouching::Keys(keys) => keys.answer(),
-            Vouching::Introspection(introspection) => introspection.close(),
+            Vouching::Introspection(introspection) => {
+                introspection.close();
+                record_waiting(&self.name, 0);
+            }
         }
     }
+}
+
+fn record_waiting(issuer: &str, requests: usize) {
+    #[allow(clippy::cast_precision_loss, reason = "a thousand at most")]
+    gauge!("portcullis_introspections_waiting", "issuer" => issuer.to_owned()).set(requests as f64);
 }
 
 /// Fetches the keys of an issuer until the task is ended.

@@ -122,6 +122,8 @@ impl Tokens {
                     Vouching::Introspection(introspection) => Some(introspection),
                 });
                 match (asked, read) {
+                    // What a token may take is what waits and is sent for it.
+                    (Some(_), Err(error @ TokenError::TooLarge { .. })) => return Err(error.into()),
                     (Some(introspection), _) => look_up(text, introspection, now)?,
                     (None, Err(error)) => return Err(error.into()),
                     (None, Ok(_)) => return Err(TokenError::Issuer.into()),
@@ -216,5 +218,16 @@ mod tests {
         let (fixed, fetched) = (refusal(IssuerKeys::fixed(key_set())), refusal(IssuerKeys::fetched()));
         assert_eq!((fixed.error, fixed.awaited.is_some()), (TokenError::KeyUnknown, false));
         assert_eq!((fetched.error, fetched.awaited.is_some()), (TokenError::Unavailable, true));
+    }
+
+    #[test]
+    fn nobody_is_asked_about_what_is_larger_than_a_token() {
+        let asked =
+            IssuerPlan { vouching: Vouching::Introspection(Arc::default()), ..issuer(IssuerKeys::fetched()) };
+        let refusal =
+            |length| Tokens::default().verify(&"x".repeat(length), [&asked].into_iter(), 0).unwrap_err();
+        assert!(refusal(16 << 10).awaited.is_some());
+        let larger = refusal((16 << 10) + 1);
+        assert_eq!((larger.error.code(), larger.awaited.is_some()), ("token.too-large", false));
     }
 }
