@@ -659,3 +659,51 @@ fn an_answer_that_cannot_be_sealed_is_no_fault_of_the_client() {
         );
     }
 }
+
+/// As [`sealing_bank`], with bodies that are streamed and a backend that says `answer` before it reads one.
+fn hasty_bank(answer: &'static [u8]) -> (Bank, Gate, Credential) {
+    let mut bank = Bank::new();
+    let own = bank.site.issue(seal("NTRDE-HRB40211"));
+    bank.site.put("bank-seal", &own);
+    bank.backend = Backend::start(move |exchange| {
+        exchange.send(answer)?;
+        exchange.wait_for_close();
+        Ok(Next::Close)
+    });
+    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
+    let gate = bank.gate(&format!("{SEAL}\nverify = \"streaming\"\n{answers}"));
+    (bank, gate, own)
+}
+
+#[test]
+fn no_answer_to_what_was_not_sealed_is_sealed_however_early_it_begins() {
+    let (bank, gate, _) = hasty_bank(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok");
+    let changed = |request_id: &str, length| {
+        let mut message = bank.sealed(request_id, 0, &long_body(length));
+        message.body[0] ^= 1;
+        message
+    };
+    for (request_id, length) in [("short", 100), ("long", 1 << 20)] {
+        assert_eq!(bank.ask(&gate, &changed(request_id, length)), no(401, "seal.digest"), "{request_id}");
+    }
+    let by_h2 = bank.ask_by_h2(&gate, &changed("by-h2", 100));
+    assert_eq!((by_h2.status, by_h2.json()["code"].as_str()), (401, Some("seal.digest")));
+    eventually("the backend is left", || bank.backend.open() == 0);
+}
+
+#[test]
+fn an_answer_that_does_not_wait_for_the_body_is_sealed_and_reaches_the_client() {
+    let (bank, gate, own) =
+        hasty_bank(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno");
+    let message = |request_id: &str| bank.sealed(request_id, 0, &long_body(4 << 20));
+    let response = bank.response(&gate, &message("1"));
+    assert!(response.status == 413 && response.body == b"no" && is_sealed_by(&response, &own));
+    let mut h2 = H2Client::connect(&bank.tls(), gate.address("tpp")).expect("a connection");
+    let mut fields = h2_request("POST", "/payments");
+    let message = message("2");
+    fields.extend(message.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    let stream = h2.open(&fields, false).expect("a stream");
+    h2.send_data(stream, &message.body[..1 << 20], false).expect("room");
+    let response = h2.receive(stream).expect("an answer");
+    assert_eq!((response.status, &response.body[..]), (413, &b"no"[..]));
+}

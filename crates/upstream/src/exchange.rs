@@ -94,20 +94,30 @@ enum State {
     /// All of it is there, and the connection is back in the pool.
     Whole(Bytes),
     Relaying(Box<Relay>),
-    /// It has ended. What the client has still to send, if the answer did not wait for it.
-    Ended(Option<RequestBody>),
+    /// It has ended. What the client has still to send, if the answer did not wait for it; or why it cannot.
+    Ended(Option<RequestBody>, Option<UpstreamError>),
 }
 
 impl ResponseBody {
     /// Whether the answer ended before the request's body did.
     pub const fn has_unread(&self) -> bool {
-        matches!(self.state, State::Ended(Some(_)))
+        matches!(self.state, State::Ended(Some(_), _))
+    }
+
+    /// Why the request's body came to no end, if that turned out while the answer came: the answer goes on all the same. Told once, for
+    /// whoever holds the answer and may still give another.
+    pub fn take_request_fault(&mut self) -> Option<UpstreamError> {
+        match &mut self.state {
+            State::Relaying(relay) => relay.take_fault(),
+            State::Ended(_, fault) => fault.take(),
+            State::Whole(_) => None,
+        }
     }
 
     /// What of the request's body was not read when the answer ended.
     pub fn take_unread(&mut self) -> Option<RequestBody> {
-        match std::mem::replace(&mut self.state, State::Ended(None)) {
-            State::Ended(unread) => unread,
+        match std::mem::replace(&mut self.state, State::Ended(None, None)) {
+            State::Ended(unread, _) => unread,
             State::Relaying(relay) => relay.finish(),
             State::Whole(_) => None,
         }
@@ -132,13 +142,15 @@ impl Body for ResponseBody {
                 }
                 let is_last = relay.is_done() || !matches!(frame, Some(Ok(_)));
                 if is_last
-                    && let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Ended(None))
+                    && let State::Relaying(mut relay) =
+                        std::mem::replace(&mut self.state, State::Ended(None, None))
                 {
-                    self.state = State::Ended(relay.finish());
+                    let fault = relay.take_fault();
+                    self.state = State::Ended(relay.finish(), fault);
                 }
                 Poll::Ready(frame)
             }
-            State::Ended(_) => Poll::Ready(None),
+            State::Ended(..) => Poll::Ready(None),
         }
     }
 
@@ -146,7 +158,7 @@ impl Body for ResponseBody {
         match &self.state {
             State::Whole(body) => body.is_empty(),
             State::Relaying(relay) => relay.is_done(),
-            State::Ended(_) => true,
+            State::Ended(..) => true,
         }
     }
 
@@ -154,7 +166,7 @@ impl Body for ResponseBody {
         match &self.state {
             State::Whole(body) => SizeHint::with_exact(body.len() as u64),
             State::Relaying(relay) => relay.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            State::Ended(_) => SizeHint::with_exact(0),
+            State::Ended(..) => SizeHint::with_exact(0),
         }
     }
 }

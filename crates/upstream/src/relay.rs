@@ -99,8 +99,8 @@ impl Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         // The answer goes on whatever became of the request's body: its end is the server's to judge.
-        let mut moved = self.upload.drive(&mut self.connection.socket, cx).unwrap_or_else(|_| {
-            self.upload = Upload::Abandoned;
+        let mut moved = self.upload.drive(&mut self.connection.socket, cx).unwrap_or_else(|fault| {
+            self.upload = Upload::Abandoned(Some(fault));
             true
         });
         loop {
@@ -147,6 +147,11 @@ impl Relay {
     /// Whether nothing but the request's own end is missing: its body has been sent.
     pub(crate) const fn is_sent(&self) -> bool {
         matches!(self.upload, Upload::Sent)
+    }
+
+    /// Why the request's body came to no end while the answer came. Told once.
+    pub(crate) fn take_fault(&mut self) -> Option<UpstreamError> {
+        self.upload.take_fault()
     }
 
     /// Counts an answer that broke off behind its head.

@@ -26,8 +26,8 @@ pub(crate) enum Upload {
     Sent,
     /// The upstream takes no more of it. It may have answered already. What the client still sends stands here.
     Broken(std::io::Error, Option<RequestBody>),
-    /// The client broke it off while the answer came.
-    Abandoned,
+    /// It was broken off, or let go no further, while the answer came.
+    Abandoned(Option<UpstreamError>),
 }
 
 impl Upload {
@@ -38,7 +38,7 @@ impl Upload {
     /// here: its answer may be there to read.
     pub(crate) fn drive(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Result<bool, UpstreamError> {
         let mut moved = false;
-        while !matches!(self, Self::Sent | Self::Broken(..) | Self::Abandoned) {
+        while !matches!(self, Self::Sent | Self::Broken(..) | Self::Abandoned(_)) {
             if socket.is_writing() {
                 let Poll::Ready(written) = socket.poll_written(cx) else { break };
                 moved = true;
@@ -76,12 +76,20 @@ impl Upload {
         }
     }
 
+    /// Why the body came to no end while the answer came. Told once.
+    pub(crate) fn take_fault(&mut self) -> Option<UpstreamError> {
+        match self {
+            Self::Abandoned(fault) => fault.take(),
+            _ => None,
+        }
+    }
+
     /// What the client has not sent yet.
     pub(crate) fn into_body(self) -> Option<RequestBody> {
         match self {
             Self::Body(body) => Some(body),
             Self::Broken(_, body) => body,
-            Self::Written | Self::Sent | Self::Abandoned => None,
+            Self::Written | Self::Sent | Self::Abandoned(_) => None,
         }
     }
 }

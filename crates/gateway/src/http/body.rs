@@ -58,11 +58,18 @@ impl OutgoingBody {
         Self { source: Source::Held(Box::new(body), length), remainder: None }
     }
 
-    /// The next bytes, for who holds them; trailer fields are dropped.
+    /// The next bytes, for who holds them; trailer fields are dropped. An error also where the body of the request turns out to be none:
+    /// who holds an answer can still give another.
     pub(crate) async fn next_data(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         poll_fn(|cx| {
             loop {
-                match ready!(self.source.poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                let frame = self.source.poll_frame(cx);
+                if let Source::Relayed(body) = &mut self.source
+                    && let Some(fault) = body.take_request_fault()
+                {
+                    return Poll::Ready(Some(Err(fault)));
+                }
+                match ready!(frame).map(|frame| frame.map(Frame::into_data)) {
                     Some(Ok(Err(_))) => {}
                     Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
