@@ -642,6 +642,30 @@ fn a_sealed_answer_is_to_its_request_whatever_the_upstream_says() {
 }
 
 #[test]
+fn answers_without_a_body_are_sealed_and_the_connection_goes_on() {
+    let (bank, gate, _) = sealing_bank(|request_id| match request_id {
+        "304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n".to_vec(),
+        "204" => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab".to_vec(),
+    });
+    let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
+    let empty = format!("sha-256=:{}:", STANDARD.encode(digest(&SHA256, b"")));
+    for (request_id, status) in [("304", 304), ("204", 204)] {
+        connection.send(&bank.sealed(request_id, 0, BODY).http1()).expect("it is there");
+        let response = connection.receive_head().expect("an answer");
+        assert_eq!((response.status, response.header("content-digest")), (status, Some(&*empty)));
+        assert_eq!(response.header("x-request-id"), Some(request_id));
+    }
+    let post = bank.sealed("head", 0, b"").http1();
+    let head = [b"HEAD", post.strip_prefix(b"POST").expect("a POST")].concat();
+    connection.send(&head).expect("it is there");
+    let response = connection.receive_head().expect("an answer");
+    assert_eq!((response.status, response.header("signature")), (200, None));
+    let response = connection.request(&bank.sealed("200", 0, BODY).http1()).expect("an answer");
+    assert!(response.body == b"ab" && response.header("signature").is_some());
+}
+
+#[test]
 fn an_answer_that_cannot_be_sealed_is_no_fault_of_the_client() {
     let (bank, gate, _) = sealing_bank(|request_id| match request_id {
         "latin" => {

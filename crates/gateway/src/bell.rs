@@ -151,4 +151,25 @@ mod tests {
         bell.ring_for(two.place());
         assert!(!one.poll(&bell, &cx));
     }
+
+    #[test]
+    fn whoever_waits_is_told_and_leaves_no_place_behind() {
+        let builder = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().enable_timer();
+        builder.build().unwrap().block_on(async {
+            let (bell, is_so, long) = (Bell::default(), Cell::new(false), Duration::from_secs(3600));
+            let mut waiting = Box::pin(bell.until(long, || is_so.get()));
+            let mut look = |cx: &mut Context<'_>| Poll::Ready(waiting.as_mut().poll(cx).is_ready());
+            assert!(!poll_fn(&mut look).await);
+            is_so.set(true);
+            assert!(!poll_fn(&mut look).await, "nobody rang");
+            bell.ring();
+            assert!(poll_fn(&mut look).await);
+            assert!(bell.listeners.borrow().is_empty());
+            let mut left = Box::pin(bell.until(long, || false));
+            assert!(poll_fn(|cx| Poll::Ready(left.as_mut().poll(cx).is_pending())).await);
+            assert_eq!(bell.listeners.borrow().len(), 1);
+            drop(left);
+            assert!(bell.listeners.borrow().is_empty());
+        });
+    }
 }
