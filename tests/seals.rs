@@ -25,6 +25,7 @@ use time::{Duration, OffsetDateTime, macros::format_description};
 
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 const SEAL: &str = "[seal.tpp]\nanchors = [\"seals.pem\"]\nmemory_max = \"64k\"\nbody_max = \"24m\"";
+const SEALED_ANSWERS: &str = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
 const BODY: &[u8] = br#"{"amount":"1.00","creditor":"DE02100100109307118603"}"#;
 const ORGANISATION: &str = "PSDES-BE-1";
 
@@ -572,9 +573,8 @@ fn answers_are_sealed_with_the_keys_of_the_bank() {
     let mut bank = Bank::new();
     let own = bank.site.issue(seal("NTRDE-HRB40211"));
     bank.site.put("bank-seal", &own);
-    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
     for verify in ["buffered", "streaming"] {
-        let gate = bank.gate(&format!("{SEAL}\nverify = \"{verify}\"\n{answers}"));
+        let gate = bank.gate(&format!("{SEAL}\nverify = \"{verify}\"\n{SEALED_ANSWERS}"));
         for (index, length) in [10, 1 << 20].into_iter().enumerate() {
             let request_id = format!("{verify}-{index}");
             let message = bank.sealed(&request_id, 0, &long_body(length));
@@ -605,34 +605,49 @@ fn answers_are_sealed_with_the_keys_of_the_bank() {
         exchange.answer(200, &long)?;
         Ok(Next::Close)
     });
-    let gate = bank.gate(&format!("{}\n{answers}", SEAL.replace("24m", "1m")));
+    let gate = bank.gate(&format!("{}\n{SEALED_ANSWERS}", SEAL.replace("24m", "1m")));
     let response = bank.response(&gate, &bank.sealed("long", 0, BODY));
     assert_eq!(told(&response), no(502, "seal.answer"));
 }
 
-/// A bank whose backend says `says` of a request that it has read, and a gate that seals its answers; with the key that it seals with.
-fn sealing_bank(says: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (Bank, Gate, Credential) {
-    let mut bank = Bank::new();
+/// A gate that seals the answers of a backend, and the key that it seals with.
+fn sealing_bank(verify: &str, backend: Backend) -> (Bank, Gate, Credential) {
+    let bank = Bank { backend, ..Bank::new() };
     let own = bank.site.issue(seal("NTRDE-HRB40211"));
     bank.site.put("bank-seal", &own);
-    bank.backend = Backend::start(move |exchange| {
+    let gate = bank.gate(&format!("{SEAL}\nverify = \"{verify}\"\n{SEALED_ANSWERS}"));
+    (bank, gate, own)
+}
+
+/// It says `says` of a request that it has read.
+fn saying(says: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Backend {
+    Backend::start(move |exchange| {
         exchange.read_body()?;
         let request_id = exchange.received().value("x-request-id").unwrap_or_default();
         exchange.send(&says(&request_id))?;
         Ok(Next::Close)
-    });
-    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
-    let gate = bank.gate(&format!("{SEAL}\n{answers}"));
-    (bank, gate, own)
+    })
+}
+
+/// It says `says` before it reads anything of a body.
+fn hasty(says: &'static [u8]) -> Backend {
+    Backend::start(move |exchange| {
+        exchange.send(says)?;
+        exchange.wait_for_close();
+        Ok(Next::Close)
+    })
 }
 
 #[test]
 fn a_sealed_answer_is_to_its_request_whatever_the_upstream_says() {
-    let (bank, gate, own) = sealing_bank(|_| {
-        let other = "X-Request-ID: of-another\r\nX-Request-ID: of-a-third\r\nTrailer: x-sum";
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{other}\r\n");
-        format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n").into_bytes()
-    });
+    let (bank, gate, own) = sealing_bank(
+        "buffered",
+        saying(|_| {
+            let other = "X-Request-ID: of-another\r\nX-Request-ID: of-a-third\r\nTrailer: x-sum";
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{other}\r\n");
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n").into_bytes()
+        }),
+    );
     let response = bank.response(&gate, &bank.sealed("mine", 0, BODY));
     assert_eq!((response.status, &response.body[..]), (200, &b"ab"[..]));
     let named: Vec<_> = response.headers.iter().filter(|(name, _)| name == "x-request-id").collect();
@@ -643,11 +658,14 @@ fn a_sealed_answer_is_to_its_request_whatever_the_upstream_says() {
 
 #[test]
 fn answers_without_a_body_are_sealed_and_the_connection_goes_on() {
-    let (bank, gate, _) = sealing_bank(|request_id| match request_id {
-        "304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n".to_vec(),
-        "204" => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
-        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab".to_vec(),
-    });
+    let (bank, gate, _) = sealing_bank(
+        "buffered",
+        saying(|request_id| match request_id {
+            "304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n".to_vec(),
+            "204" => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+            _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab".to_vec(),
+        }),
+    );
     let mut connection = bank.tls().connect(gate.address("tpp")).expect("a connection");
     let empty = format!("sha-256=:{}:", STANDARD.encode(digest(&SHA256, b"")));
     for (request_id, status) in [("304", 304), ("204", 204)] {
@@ -667,12 +685,15 @@ fn answers_without_a_body_are_sealed_and_the_connection_goes_on() {
 
 #[test]
 fn an_answer_that_cannot_be_sealed_is_no_fault_of_the_client() {
-    let (bank, gate, _) = sealing_bank(|request_id| match request_id {
-        "latin" => {
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; x=\xe4\r\nContent-Length: 2\r\n\r\nab".to_vec()
-        }
-        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab".to_vec(),
-    });
+    let (bank, gate, _) = sealing_bank(
+        "buffered",
+        saying(|request_id| match request_id {
+            "latin" => {
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; x=\xe4\r\nContent-Length: 2\r\n\r\nab".to_vec()
+            }
+            _ => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab".to_vec(),
+        }),
+    );
     for (request_id, code) in [("latin", "seal.answer"), ("broken", "upstream.truncated")] {
         let response = bank.response(&gate, &bank.sealed(request_id, 0, BODY));
         assert_eq!(told(&response), no(502, code));
@@ -684,24 +705,9 @@ fn an_answer_that_cannot_be_sealed_is_no_fault_of_the_client() {
     }
 }
 
-/// As [`sealing_bank`], with bodies that are streamed and a backend that says `answer` before it reads one.
-fn hasty_bank(answer: &'static [u8]) -> (Bank, Gate, Credential) {
-    let mut bank = Bank::new();
-    let own = bank.site.issue(seal("NTRDE-HRB40211"));
-    bank.site.put("bank-seal", &own);
-    bank.backend = Backend::start(move |exchange| {
-        exchange.send(answer)?;
-        exchange.wait_for_close();
-        Ok(Next::Close)
-    });
-    let answers = "answer_key = \"bank-seal.key\"\nanswer_certificate = \"bank-seal.pem\"";
-    let gate = bank.gate(&format!("{SEAL}\nverify = \"streaming\"\n{answers}"));
-    (bank, gate, own)
-}
-
 #[test]
 fn no_answer_to_what_was_not_sealed_is_sealed_however_early_it_begins() {
-    let (bank, gate, _) = hasty_bank(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok");
+    let (bank, gate, _) = sealing_bank("streaming", hasty(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"));
     let changed = |request_id: &str, length| {
         let mut message = bank.sealed(request_id, 0, &long_body(length));
         message.body[0] ^= 1;
@@ -717,8 +723,10 @@ fn no_answer_to_what_was_not_sealed_is_sealed_however_early_it_begins() {
 
 #[test]
 fn an_answer_that_does_not_wait_for_the_body_is_sealed_and_reaches_the_client() {
-    let (bank, gate, own) =
-        hasty_bank(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno");
+    let (bank, gate, own) = sealing_bank(
+        "streaming",
+        hasty(b"HTTP/1.1 413 Too Large\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno"),
+    );
     let message = |request_id: &str| bank.sealed(request_id, 0, &long_body(4 << 20));
     let response = bank.response(&gate, &message("1"));
     assert!(response.status == 413 && response.body == b"no" && is_sealed_by(&response, &own));
