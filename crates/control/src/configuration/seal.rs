@@ -17,8 +17,10 @@ use super::{
     listener::is_name,
     mistake::{Located, Place, Report, shown},
     section::Section,
+    server_certificate::ServerCertificate,
     spelling,
 };
+use crate::clock::now_unix_s;
 
 pub(crate) const KEYS: &[&str] = &[
     "profiles",
@@ -231,6 +233,9 @@ fn read_answers(section: &Section<'_>, folder: &Folder) -> Option<Option<Arc<Sea
         refuse(&key, "holds a key that is not PKCS#8");
         return None;
     };
+    if ServerCertificate::read(&chain[0]).is_some_and(|leaf| leaf.not_after_unix_s < now_unix_s()) {
+        report.warning(&certificate.place, "this certificate has expired");
+    }
     let sealer = Sealer::of(SealProfile::MessageSignatures, der.secret_pkcs8_der(), &chain[0]);
     sealer.map(|sealer| Some(Arc::new(sealer))).map_err(|error| refuse(&key, &error.to_string())).ok()
 }

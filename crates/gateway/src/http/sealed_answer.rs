@@ -66,9 +66,10 @@ impl AnswerSeal {
     /// Puts the seal of an answer whose body has that digest into its head.
     fn seal_head(self, head: &mut Parts, body_sha256: &[u8]) -> Result<(), SealError> {
         REPLACED.iter().for_each(|name| drop(head.headers.remove(*name)));
-        if let Some(request_id) = self.request_id {
-            // Whatever the upstream says: by this the client knows which of its requests is answered.
-            head.headers.insert(REQUEST_ID, request_id);
+        // Whatever the upstream says: by this the client knows which of its requests is answered.
+        match self.request_id {
+            Some(request_id) => drop(head.headers.insert(REQUEST_ID, request_id)),
+            None => drop(head.headers.remove(REQUEST_ID)),
         }
         let fields: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();

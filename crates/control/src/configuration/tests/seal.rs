@@ -1,6 +1,7 @@
 //! `[seal.NAME]`, and the routes that ask for one.
 
 use portcullis_gateway::plan::{Delivery, SealAlgorithm, SealDemand, SealProfile};
+use portcullis_test_pki::Validity;
 
 use super::bench::{Bench, GOOD};
 
@@ -97,6 +98,13 @@ fn mistakes_are_told_with_their_places() {
     ] {
         bench.tells(&with(required, &tables), line, &format!("seal.tpp.{key}"), words);
     }
+    let expired = portcullis_test_pki::ServerCertificate::new(["a.example"]).validity(Validity::expired());
+    expired.issue(&bench.bank).unwrap().write(bench.folder(), "expired").unwrap();
+    let warnings = bench.warnings(&with(required, &answers("expired.key", "expired.pem")));
+    assert_eq!(
+        warnings,
+        [("seal.tpp.answer_certificate".to_owned(), "this certificate has expired".to_owned())]
+    );
     bench.tells(&with(required, "[seal.tpp]"), "[seal.tpp]", "seal.tpp.anchors", "is missing");
     let warnings = bench.warnings(&with("", SEAL));
     assert_eq!(warnings, [("seal.tpp".to_owned(), "no route asks for this seal".to_owned())]);
