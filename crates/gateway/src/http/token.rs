@@ -1,6 +1,11 @@
 //! What a route asks of the token that comes with a request.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, header};
 use portcullis_identity::Thumbprint;
@@ -28,8 +33,12 @@ struct Verified {
 
 #[derive(Debug)]
 enum Basis {
-    Keys { rules: Arc<IssuerRules>, keys: Arc<KeySet> },
-    Introspection(Arc<Introspection>),
+    Keys {
+        rules: Arc<IssuerRules>,
+        keys: Arc<KeySet>,
+    },
+    /// Whom it was asked of. What else was answered there is not kept for it.
+    Introspection(Weak<Introspection>),
 }
 
 /// A token that does not open a route.
@@ -155,7 +164,9 @@ fn verify_signed(
 fn look_up(text: &str, introspection: &Arc<Introspection>, now: i64) -> Result<Verified, TokenRefusal> {
     let asked = Asked::new(introspection, text);
     match asked.look(now) {
-        Some(told) => Ok(Verified { token: told?, basis: Basis::Introspection(Arc::clone(introspection)) }),
+        Some(told) => {
+            Ok(Verified { token: told?, basis: Basis::Introspection(Arc::downgrade(introspection)) })
+        }
         None => Err(TokenRefusal { error: TokenError::Unavailable, awaited: Some(Awaited::Answer(asked)) }),
     }
 }
@@ -167,7 +178,9 @@ impl Verified {
             (Basis::Keys { rules, keys }, Vouching::Keys(present)) => {
                 Arc::ptr_eq(rules, &issuer.rules) && present.are(keys)
             }
-            (Basis::Introspection(asked), Vouching::Introspection(present)) => Arc::ptr_eq(asked, present),
+            (Basis::Introspection(asked), Vouching::Introspection(present)) => {
+                std::ptr::eq(asked.as_ptr(), Arc::as_ptr(present))
+            }
             _ => false,
         }
     }
@@ -218,6 +231,21 @@ mod tests {
         let (fixed, fetched) = (refusal(IssuerKeys::fixed(key_set())), refusal(IssuerKeys::fetched()));
         assert_eq!((fixed.error, fixed.awaited.is_some()), (TokenError::KeyUnknown, false));
         assert_eq!((fetched.error, fetched.awaited.is_some()), (TokenError::Unavailable, true));
+    }
+
+    #[test]
+    fn a_desk_goes_with_its_plan_whatever_is_remembered_of_its_answers() {
+        let introspection = Arc::new(Introspection::default());
+        let asked = IssuerPlan {
+            vouching: Vouching::Introspection(Arc::clone(&introspection)),
+            ..issuer(IssuerKeys::fetched())
+        };
+        let (tokens, text) = (Tokens::default(), "opaque");
+        introspection.tell(text, br#"{"active":true,"aud":"api"}"#, &asked.rules);
+        let verified = tokens.verify(text, [&asked].into_iter(), 0).unwrap();
+        assert!(verified.holds(&asked));
+        drop(asked);
+        assert_eq!(Arc::strong_count(&introspection), 1);
     }
 
     #[test]
