@@ -4,6 +4,7 @@
 use std::{
     fs::{Permissions, set_permissions},
     os::unix::fs::PermissionsExt as _,
+    sync::atomic::{AtomicBool, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -204,6 +205,41 @@ fn a_reload_drops_what_no_longer_holds_and_nothing_else() {
     });
     bench.say("iss", json!(ISSUER));
     assert_eq!(bench.told("/bound", "another"), no(401, "token.issuer"));
+}
+
+#[test]
+fn a_reload_that_changes_an_issuer_refuses_nobody() {
+    let bench = Bench::new(Answering::Status(500));
+    bench.say("jti", json!("1"));
+    let is_over = AtomicBool::new(false);
+    let ask = |client: usize| {
+        let tokens = (0..).map(|number| format!("{client}-{number}"));
+        let tokens = tokens.take_while(|_| !is_over.load(Ordering::Relaxed));
+        tokens.map(|token| bench.told("/bound", &token)).filter(|told| *told != good()).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                scope.spawn({
+                    let ask = &ask;
+                    move || ask(client)
+                })
+            })
+            .collect();
+        for age in 2..8 {
+            let changed = configuration(&bench.server, ISSUER).to_toml();
+            let changed =
+                changed.replace("client_id", &format!("introspection_max_age = \"{age}m\"\nclient_id"));
+            bench.gate.rewrite(&changed);
+            bench.gate.reload();
+            let before = bench.questions();
+            eventually("it is asked by the new rules", || bench.questions() > before + 20);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert_eq!(client.join().expect("answers"), []);
+        }
+    });
 }
 
 #[test]

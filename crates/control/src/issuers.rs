@@ -59,7 +59,11 @@ impl IssuerFault {
 
 /// All issuers whose keys are fetched, or that are asked.
 #[derive(Debug, Default)]
-pub(crate) struct Issuers(Vec<Followed>);
+pub(crate) struct Issuers {
+    followed: Vec<Followed>,
+    /// Those that are asked, until no shard has a plan that asks them.
+    leaving: Vec<Followed>,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ impl Issuers {
     /// Goes on with the issuers of a plan. One that publishes its keys where it did keeps those that are known of it,
     /// and one that is asked as before what it answered.
     pub(crate) fn configure(&mut self, issuers: &mut [IssuerPlan], sources: Vec<IssuerSource>) {
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.followed);
         for (issuer, source) in issuers.iter_mut().zip(sources) {
             if matches!(source, IssuerSource::File(_)) {
                 continue;
@@ -86,13 +90,19 @@ impl Issuers {
                 issuer.vouching = known.vouching.clone();
             }
             let same = known.filter(|known| known.source == source);
-            self.0.push(same.unwrap_or_else(|| Followed::begin(issuer, source)));
+            self.followed.push(same.unwrap_or_else(|| Followed::begin(issuer, source)));
         }
+        self.leaving.extend(before.into_iter().filter(Followed::is_asked));
+    }
+
+    /// Ends what no plan asks any more.
+    pub(crate) fn let_go(&mut self) {
+        self.leaving.retain(Followed::is_asked);
     }
 
     /// Tells how many requests wait for what issuers say of their tokens.
     pub(crate) fn record_waiting(&self) {
-        for Followed { name, vouching, .. } in &self.0 {
+        for Followed { name, vouching, .. } in &self.followed {
             if let Vouching::Introspection(introspection) = vouching {
                 record_waiting(name, introspection.waiting());
             }
@@ -111,6 +121,13 @@ impl Followed {
             (Vouching::Introspection(_), _) => tokio::spawn(async {}),
         };
         Self { name, rules, source, vouching, task }
+    }
+
+    /// Whether a plan, or a request that waits, asks it.
+    fn is_asked(&self) -> bool {
+        /// This and its task.
+        const OURS: usize = 2;
+        matches!(&self.vouching, Vouching::Introspection(asked) if Arc::strong_count(asked) > OURS)
     }
 
     /// Whether what is known of it is true of an issuer of the next plan. What was answered was judged by its rules.
@@ -206,4 +223,46 @@ fn tell(name: &str, set: &KeySet) {
     #[allow(clippy::cast_precision_loss, reason = "a hundred at most")]
     gauge!("portcullis_issuer_keys", "issuer" => name.to_owned()).set(set.len() as f64);
     tracing::info!(issuer = name, keys = set.len(), left_out = ?set.left_out(), "keys of an issuer read");
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_gateway::plan::Introspection;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::configuration::IntrospectionSource;
+
+    fn issuer() -> (IssuerPlan, IssuerSource) {
+        let rules = IssuerRules {
+            issuer: "https://as.bank.example".to_owned(),
+            audiences: vec!["api".to_owned()],
+            algorithms: Vec::new(),
+            clock_skew_s: 10,
+            takes_any_type: false,
+        };
+        let source = IntrospectionSource {
+            url: "https://as.bank.example/introspect".to_owned(),
+            roots: Vec::new(),
+            client_id: "gate".to_owned(),
+            client_secret: Zeroizing::new("secret".to_owned()),
+            age_max: Duration::from_secs(60),
+        };
+        let vouching = Vouching::Introspection(Arc::new(Introspection::default()));
+        let plan = IssuerPlan { name: "bank".to_owned(), rules: Arc::new(rules), vouching };
+        (plan, IssuerSource::Introspection(source))
+    }
+
+    #[tokio::test]
+    async fn an_issuer_is_asked_until_no_plan_asks_it() {
+        let (mut issuers, (plan, source)) = (Issuers::default(), issuer());
+        let mut plan = [plan];
+        issuers.configure(&mut plan, vec![source]);
+        issuers.configure(&mut [], Vec::new());
+        issuers.let_go();
+        assert_eq!((issuers.followed.len(), issuers.leaving.len()), (0, 1));
+        drop(plan);
+        issuers.let_go();
+        assert!(issuers.leaving.is_empty());
+    }
 }

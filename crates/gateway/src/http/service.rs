@@ -113,11 +113,13 @@ impl From<Problem> for Unanswered {
     }
 }
 
-/// What a request has waited for. For each it waits once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What a request has waited for. For each it waits once, but for an issuer again where another plan came meanwhile, which may ask another.
+#[derive(Debug, Clone, Copy, Default)]
 struct Waited {
     issuer: bool,
     status: bool,
+    /// For either: what it takes of what its client may have is taken.
+    at_all: bool,
 }
 
 /// How long a request waits for an issuer: for keys, which are fetched at a bounded rate, or for what it says of the token.
@@ -169,14 +171,16 @@ impl Session {
         });
         let outcome = match outcome {
             Err(Unanswered::AwaitsIssuer(awaited)) => {
-                let (session, waited) = (Rc::clone(self), Waited { issuer: true, ..waited });
+                let session = Rc::clone(self);
                 return Answering::Relayed(Box::pin(async move {
                     awaited.ask(ISSUER_WAIT).await;
+                    let issuer = Rc::ptr_eq(&view, &session.view());
+                    let waited = Waited { issuer, at_all: true, ..waited };
                     session.answer_taken(request, taken, in_flight, waited).await
                 }));
             }
             Err(Unanswered::AwaitsStatus(awaited)) => {
-                let (session, waited) = (Rc::clone(self), Waited { status: true, ..waited });
+                let (session, waited) = (Rc::clone(self), Waited { status: true, at_all: true, ..waited });
                 return Answering::Relayed(Box::pin(async move {
                     awaited.come().await;
                     session.answer_taken(request, taken, in_flight, waited).await
@@ -251,7 +255,7 @@ impl Session {
         }
         let path = path_of(request.method(), request.uri())?;
         let body_bytes = request.body().size_hint().lower();
-        if waited == Waited::default() {
+        if !waited.at_all {
             let claim = self.spend((request.method().as_str(), path.as_str(), body_bytes), started);
             in_flight.hold(claim.map_err(|overstep| Problem::overstepped(&overstep))?);
         }
