@@ -54,6 +54,7 @@ impl LedgerKeeper {
         let mut desk = self.desk();
         desk.retired.retain(|ledger| Arc::strong_count(ledger) > 1);
         if std::mem::take(&mut desk.is_changed) {
+            desk.ledger.edition += 1;
             let before = self.published.swap(Arc::new(desk.ledger.clone()));
             desk.retired.push(before);
         }
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(keeper.published().load().news.turn(), 0);
         keeper.publish();
         assert_eq!((keeper.published().load().news.turn(), seen.news.turn()), (1, 0));
+        assert_eq!((keeper.published().load().edition, seen.edition), (1, 0));
         keeper.publish();
         assert_eq!(keeper.desk().retired.len(), 1, "somebody looks at it");
         drop(seen);

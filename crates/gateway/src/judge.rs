@@ -43,8 +43,8 @@ pub(crate) struct Judged {
     pub(crate) valid_until: i64,
     /// The last second at which the verdict holds unless there is news. Then it must be asked for again.
     pub(crate) holds_until: Cell<i64>,
-    /// What was known of the client's status.
-    pub(crate) status: Status,
+    /// What was known of the client's status when it was last looked up. The verdict follows from it, but for how long.
+    pub(crate) status: Cell<Status>,
     /// Whose key it has; `None` where keys are not asked for, and for a certificate that does not say.
     pub(crate) key_identity: Option<KeyIdentity>,
     /// Why trusted lists or a register that are only observed would refuse the client, who is admitted.
@@ -153,11 +153,11 @@ impl Judged {
             standing: Standing::Admitted(permit),
             valid_until: i64::MAX,
             holds_until: Cell::new(i64::MAX),
-            status: Status {
+            status: Cell::new(Status {
                 revocation: RevocationCheck::NotAsked,
                 registration: Registration::NotAsked,
                 key: KeyCheck::NotAsked,
-            },
+            }),
             key_identity: None,
             would_be_refused: None,
             chain: None,
@@ -257,7 +257,7 @@ pub(crate) fn judge(domain: &TrustDomain, ledger: &Ledger, chain: Rc<PeerChain>,
         standing,
         valid_until,
         holds_until,
-        status,
+        status: Cell::new(status),
         key_identity,
         would_be_refused,
         chain: Some(chain),

@@ -211,7 +211,7 @@ impl Session {
             peer,
             activity,
             basis: RefCell::new(Basis { view, domain, since }),
-            status: Cell::new(judged.status),
+            status: Cell::new(judged.status.get()),
             key: RefCell::default(),
             allowance: RefCell::default(),
             judged: RefCell::new(judged),
@@ -551,7 +551,7 @@ impl Session {
             }
             Standing::Admitted(_) => Ok(()),
         };
-        self.status.set(judged.status);
+        self.status.set(judged.status.get());
         self.judged.replace(judged);
         self.assertions.take();
         self.take_up_key();

@@ -41,6 +41,8 @@ struct Remembered {
     judged: Rc<Judged>,
     /// Since when the rules are as they were.
     since: Cell<Generation>,
+    /// The ledger in which the status was last looked up.
+    edition: Cell<u64>,
     basis: Basis,
 }
 
@@ -100,7 +102,12 @@ impl Verifications {
         let (basis, until) = Basis::of(domain, &chain, seconds);
         let judged = Rc::new(judge(domain, ledger, chain, now));
         judged.holds_until.set(until.min(judged.valid_until));
-        let remembered = Remembered { judged: Rc::clone(&judged), since: Cell::new(since), basis };
+        let remembered = Remembered {
+            judged: Rc::clone(&judged),
+            since: Cell::new(since),
+            edition: Cell::new(ledger.edition),
+            basis,
+        };
         Verified { judged, new: Some((key, remembered)) }
     }
 
@@ -140,16 +147,27 @@ fn held_bytes(judged: &Judged) -> usize {
 
 impl Remembered {
     /// Whether the verdict on `chain`, which has the same leaf, would be the same now. What changes from minute to minute is looked
-    /// up.
+    /// up, once in each edition of the ledger; where it only serves for longer, or less long, that is noted.
     fn holds(&self, rules: (&TrustDomain, Generation), ledger: &Ledger, chain: &PeerChain, now: i64) -> bool {
         let judged = &self.judged;
         // Another chain may lead elsewhere, or nowhere.
         let is_of_chain =
             judged.chain.as_ref().is_some_and(|known| known.intermediates == chain.intermediates);
-        is_of_chain
-            && now <= judged.holds_until.get()
-            && judged.status == judged.status_at(rules.0, ledger, now)
-            && self.rests_on(rules, chain, now)
+        if !is_of_chain || now > judged.holds_until.get() {
+            return false;
+        }
+        let is_looked_up = (self.edition.get(), self.since.get()) == (ledger.edition, rules.1);
+        if is_looked_up && now <= judged.status.get().until() {
+            return true;
+        }
+        let status = judged.status_at(rules.0, ledger, now);
+        let holds = status.is_like(judged.status.get()) && self.rests_on(rules, chain, now);
+        // Not what somebody found who began under older rules.
+        if holds && self.since.get() == rules.1 {
+            judged.status.set(status);
+            self.edition.set(ledger.edition);
+        }
+        holds
     }
 
     /// Whether nothing has changed that it rests on. Where lists were refreshed, that is what they say of the CAs of this chain.

@@ -166,6 +166,7 @@ impl World {
         builder.read_table(table.as_bytes(), TableForm::Csv, 1 << 20).unwrap();
         let until = self.now + (1 + i64::try_from(self.random.below(5)).unwrap()) * DAY;
         self.ledger.register = Some(KnownRegister { register: Arc::new(builder.build()), until });
+        self.ledger.edition += 1;
     }
 
     fn answer(&mut self) {
@@ -178,6 +179,7 @@ impl World {
         let answer = StatusAnswer { status, this_update: self.now, next_update };
         let answer = (!self.random.one_in(5)).then_some(answer);
         self.ledger.status.follow(leaf, Followed { answer, remind_at: i64::MAX });
+        self.ledger.edition += 1;
     }
 
     /// Something happens.
@@ -230,7 +232,7 @@ fn said(judged: &Judged) -> (&'static str, Vec<&'static str>, Option<String>, St
     let assessment = judged.standing.assessment();
     let codes = assessment.map(|assessment| assessment.codes().collect()).unwrap_or_default();
     let roles = assessment.map(|assessment| format!("{:?}", assessment.roles));
-    (judged.standing.result(), codes, roles, judged.status, judged.would_be_refused.is_some())
+    (judged.standing.result(), codes, roles, judged.status.get(), judged.would_be_refused.is_some())
 }
 
 #[test]
@@ -264,4 +266,46 @@ fn what_is_remembered_is_what_would_be_said_anew() {
     }
     // Most of what happens makes a verdict another.
     assert!(hits > 150 && admitted > 300, "{hits} hits, {admitted} admitted");
+}
+
+#[test]
+fn an_answer_that_says_the_same_again_costs_no_verdict() {
+    let mut world = World::new(0);
+    let (listed, _) = world.policy.domains().next().unwrap();
+    let chain = Rc::new(world.chains[1].clone());
+    let leaf = Thumbprint::of(&chain.leaf);
+    world.strict = true;
+    world.configure();
+    world.refresh_lists();
+    let mut register = RegisterBuilder::new(resolve_authority);
+    let table = "authority,number,authorised,withdrawn,roles,countries\nDE-BAFIN,1,2018-07-02,,PSP_AI,\n";
+    register.read_table(table.as_bytes(), TableForm::Csv, 1 << 20).unwrap();
+    world.ledger.register = Some(KnownRegister { register: Arc::new(register.build()), until: i64::MAX });
+    let verifications =
+        Verifications::new(CachePlan { capacity: 30, max_age: std::time::Duration::from_secs(6 * 3600) });
+    let good_until = |world: &mut World, next_update| {
+        let answer = StatusAnswer { status: CertificateStatus::Good, this_update: world.now, next_update };
+        world.ledger.status.follow(leaf, Followed { answer: Some(answer), remind_at: i64::MAX });
+        world.ledger.edition += 1;
+    };
+    let verify = |world: &World, at: i64| {
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(at).unwrap()));
+        verifications.verify((&world.policy, listed), &world.ledger, (leaf, Rc::clone(&chain)), now)
+    };
+    let start = world.now;
+
+    good_until(&mut world, start + HOUR);
+    let first = verifications.remember(verify(&world, start), start);
+    assert!(matches!(first.standing, Standing::Admitted(_)), "{:?}", first.standing);
+
+    // Renewed: the verdict stands, and for as long as the new answer says.
+    good_until(&mut world, start + 2 * HOUR);
+    let again = verify(&world, start + 1);
+    assert!(again.is_remembered());
+    assert_eq!(again.judged.status.get().until(), start + 2 * HOUR);
+
+    // Nothing came in time.
+    let late = verify(&world, start + 2 * HOUR + 1);
+    assert!(!late.is_remembered());
+    assert_eq!(late.judged.standing.result(), "revocation.unknown");
 }

@@ -11,6 +11,8 @@ use crate::News;
 /// leaves behind. Immutable once published, and published anew with every answer; a clone shares what it has in common.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
+    /// Which edition this is: no two that were published have the same.
+    pub edition: u64,
     /// What is known of revocation.
     pub status: StatusBook,
     /// The authorities' register, if one was read.

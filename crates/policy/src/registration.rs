@@ -138,7 +138,6 @@ impl Registration {
 
     const fn timeless(self) -> Self {
         match self {
-            Self::Unknown { .. } => Self::Unknown { since: None },
             Self::Exempt { .. } => Self::Exempt { until: 0 },
             Self::NotFound { .. } => Self::NotFound { until: 0 },
             Self::Withdrawn { since, .. } => Self::Withdrawn { since, until: 0 },

@@ -70,11 +70,7 @@ impl RevocationCheck {
 
     /// Whether the same follows from both, but for how long.
     pub fn is_like(self, other: Self) -> bool {
-        use KnownStatus::{Good, Unknown};
-        match (self, other) {
-            (Self::Known(Good { .. }), Self::Known(Good { .. }))
-            | (Self::Known(Unknown { .. }), Self::Known(Unknown { .. })) => true,
-            (one, other) => one == other,
-        }
+        let is_good = |check| matches!(check, Self::Known(KnownStatus::Good { .. }));
+        self == other || (is_good(self) && is_good(other))
     }
 }

@@ -91,6 +91,7 @@ impl Scene {
         };
         let followed = Followed { answer: Some(answer), remind_at: i64::MAX };
         self.world.ledger.status.follow(Thumbprint::of(&kept.chain.leaf), followed);
+        self.world.ledger.edition += 1;
     }
 
     fn now(&self) -> UnixTime {
