@@ -15,12 +15,14 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
-use crate::{KeyRing, judge::PossessionFirst, ticket::DomainKeys, ticketer::Ticketer};
+use crate::{
+    KeyRing, judge::PossessionFirst, key_schedule::cipher_suites, ticket::DomainKeys, ticketer::Ticketer,
+};
 
 /// Cipher suites in our order, whatever the client's. SHA-256 before SHA-384: processors compute the one in hardware
 /// and most not the other, and the key schedule of a handshake hashes enough for that to be a tenth of its cost,
 /// while P-256 and X25519 give no more than the 128 bits that AES-128 has.
-const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
+pub(crate) const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
     suite::TLS13_AES_128_GCM_SHA256,
     suite::TLS13_AES_256_GCM_SHA384,
     suite::TLS13_CHACHA20_POLY1305_SHA256,
@@ -112,7 +114,7 @@ pub fn server_config(
     tickets: Option<Tickets<'_>>,
 ) -> Result<Arc<ServerConfig>, ConfigError> {
     let provider = CryptoProvider {
-        cipher_suites: CIPHER_SUITES.to_vec(),
+        cipher_suites: cipher_suites(),
         kx_groups: parameters.key_exchange.clone(),
         ..aws_lc_rs::default_provider()
     };

@@ -12,6 +12,7 @@ mod farewell;
 mod hello;
 mod judge;
 mod key_ring;
+mod key_schedule;
 mod peer_chain;
 mod possession;
 mod stream;
