@@ -3,8 +3,8 @@
 //! The allocator keeps what connections freed, since a few long-lived allocations lie between: after 2,000 connections
 //! 54 MB stayed, of which all but 9 were free. It gives free pages back when it is told to.
 
-/// A crowd that is worth the trouble, in idle connections: about 8 MB.
-const CROWD: usize = 512;
+/// A crowd that is worth the trouble, in idle connections: about 4 MB.
+const CROWD: usize = 256;
 
 /// Decides when memory is worth giving back.
 #[derive(Debug, Default)]
@@ -14,9 +14,9 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Gives memory back if at least half of a crowd's weight is gone: `weight` in idle connections, `peak` the most since
-    /// the last call. Walks the heap, during which an allocation of a shard may wait: a millisecond for about a thousand
-    /// connections that left.
+    /// Gives memory back if the weight of a crowd is gone: `weight` in idle connections, `peak` the most since the last call.
+    /// Walks what is free, during which an allocation of a shard may wait: a millisecond for about a thousand connections
+    /// that left.
     pub(crate) fn give_back_after(&mut self, weight: usize, peak: usize) {
         if self.is_due(weight, peak) {
             trim();
@@ -25,7 +25,7 @@ impl Memory {
 
     fn is_due(&mut self, weight: usize, peak: usize) -> bool {
         self.peak = self.peak.max(peak);
-        let due = self.peak >= CROWD && weight <= self.peak / 2;
+        let due = self.peak.saturating_sub(weight) >= CROWD;
         if due {
             self.peak = weight;
         }
@@ -54,9 +54,10 @@ mod tests {
     fn memory_is_given_back_once_a_crowd() {
         let mut memory = Memory::default();
         assert!(!memory.is_due(0, CROWD - 1), "no crowd");
-        assert!(!memory.is_due(CROWD, CROWD), "still there");
-        assert!(memory.is_due(CROWD / 2, CROWD));
-        assert!(!memory.is_due(CROWD / 2, CROWD / 2), "given back already");
+        assert!(!memory.is_due(4 * CROWD, 4 * CROWD), "still there");
+        assert!(memory.is_due(3 * CROWD, 4 * CROWD));
+        assert!(!memory.is_due(3 * CROWD, 3 * CROWD), "given back already");
+        assert!(memory.is_due(0, 3 * CROWD), "nobody is left");
         assert!(!memory.is_due(0, 0));
     }
 }

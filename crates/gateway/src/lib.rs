@@ -6,6 +6,7 @@
 mod assertion;
 mod bell;
 mod connection;
+mod deadlines;
 mod dry_run;
 mod gateway;
 mod heartbeat;

@@ -347,9 +347,9 @@ impl Session {
         grace.is_zero() || self.in_flight.borrow().is_empty()
     }
 
-    /// Whether nothing is under way and no request came for `time`.
-    pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
-        self.in_flight.borrow().is_empty() && self.activity.is_quiet() && self.idle() >= time
+    /// Whether nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.in_flight.borrow().is_empty() && self.activity.is_quiet()
     }
 
     /// Whether the head of a request has begun to come.
@@ -407,7 +407,7 @@ impl Session {
             self.look_for_status();
             !self.is_status_unknown()
         };
-        self.shard.ledger_bell.until(wait, is_known).await;
+        Box::pin(self.shard.ledger_bell.until(wait, is_known)).await;
     }
 
     /// Where nothing but that is wrong: looks whether more is known of the client's status than when it was judged, and whether its key

@@ -29,6 +29,7 @@ use rustls_pki_types::UnixTime;
 
 use crate::{
     bell::{Bell, Ear},
+    deadlines::Deadlines,
     gateway::Published,
     heartbeat::Pulse,
     http::{Seals, Tokens},
@@ -135,6 +136,7 @@ pub(crate) struct Shard {
     pub(crate) bell: Bell,
     /// Rung with every new ledger, for those that wait for an answer in it.
     pub(crate) ledger_bell: Bell,
+    pub(crate) deadlines: Deadlines,
     pub(crate) listeners: Vec<ShardListener>,
     pub(crate) metrics: ShardMetrics,
     /// The present time, at most [`HOUSEKEEPING`] and the loop lag old.
@@ -188,6 +190,13 @@ impl Shard {
     /// The present in seconds of Unix time, as old as [`now`](Self::now) may be.
     pub(crate) fn unix_now(&self) -> i64 {
         self.unix_clock.get()
+    }
+
+    /// Turns the clocks, and wakes whose deadline has come.
+    fn turn_clock(&self, now: Instant) {
+        self.clock.set(now);
+        self.unix_clock.set(unix_now());
+        self.deadlines.wake(now);
     }
 
     pub(crate) fn view(&self) -> Rc<View> {
@@ -471,6 +480,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
         live: start.live,
         bell: Bell::default(),
         ledger_bell: Bell::default(),
+        deadlines: Deadlines::default(),
         listeners: listeners.collect(),
         metrics: ShardMetrics::register(start.number),
         clock: Rc::new(Cell::new(Instant::now())),
@@ -502,7 +512,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
     while shard.connections() > 0 && Instant::now() < deadline {
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
-        shard.clock.set(now);
+        shard.turn_clock(now);
         start.pulse.beat(now);
     }
     shard.records.take();
@@ -524,8 +534,7 @@ async fn keep_house(
         let asleep = Instant::now();
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();
-        shard.clock.set(now);
-        shard.unix_clock.set(unix_now());
+        shard.turn_clock(now);
         pulse.beat(now);
         census.count(shard.connections() + shard.busy.get());
         let (admitted, refused) = shard.verifications.len();

@@ -14,13 +14,21 @@ pub struct Activity {
     output_since: Cell<Option<Instant>>,
     /// When a request was last taken.
     last_request: Cell<Instant>,
+    /// How many were taken.
+    requests: Cell<u64>,
 }
 
 impl Activity {
     /// Nothing has happened yet. `clock` shows the present time to the precision that deadlines need.
     pub fn new(clock: Rc<Cell<Instant>>) -> Self {
         let last_request = Cell::new(clock.get());
-        Self { clock, input_since: Cell::new(None), output_since: Cell::new(None), last_request }
+        Self {
+            clock,
+            input_since: Cell::new(None),
+            output_since: Cell::new(None),
+            last_request,
+            requests: Cell::new(0),
+        }
     }
 
     /// Plaintext was handed up.
@@ -34,6 +42,7 @@ impl Activity {
     pub fn request(&self) {
         self.input_since.set(None);
         self.last_request.set(self.clock.get());
+        self.requests.set(self.requests.get() + 1);
     }
 
     /// Output was queued. The peer's time to take it counts from the first of it.
@@ -66,6 +75,11 @@ impl Activity {
     /// When a request was last taken.
     pub fn last_request(&self) -> Instant {
         self.last_request.get()
+    }
+
+    /// How many requests were taken.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
     }
 
     /// Whether nothing is under way in either direction.

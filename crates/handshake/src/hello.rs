@@ -59,7 +59,7 @@ impl Ciphertext {
 #[derive(Debug)]
 pub struct Handshaken {
     /// The stream, ready for application data. The client's certificates are with it.
-    pub stream: TlsStream,
+    pub stream: Box<TlsStream>,
     /// The protocol version.
     pub version: TlsVersion,
     /// Whether the client's key was proved now or in an earlier handshake.
@@ -134,7 +134,7 @@ impl ClientHello {
                 return Err(HandshakeFailure::Tls(error));
             }
         };
-        let mut stream = TlsStream::new(tls, self.socket, self.rest, activity);
+        let mut stream = Box::new(TlsStream::new(tls, self.socket, self.rest, activity));
         match poll_fn(|cx| poll_handshake(&mut stream, &mut context, cx)).await {
             Ok(()) => Ok(Handshaken::of(stream)),
             Err(failure) => {
@@ -167,7 +167,8 @@ fn poll_handshake(
 }
 
 impl Handshaken {
-    fn of(stream: TlsStream) -> Self {
+    fn of(mut stream: Box<TlsStream>) -> Self {
+        stream.expect_requests();
         let tls = stream.tls();
         let version = match tls.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,

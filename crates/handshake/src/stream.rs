@@ -25,7 +25,7 @@ const PLAINTEXT_WAITING_MAX: usize = 16 * 1024;
 /// flushes is one write to the socket. While nothing moves it holds one read buffer of 1 kB and what rustls holds.
 #[derive(Debug)]
 pub struct TlsStream {
-    tls: Box<ServerConnection>,
+    tls: ServerConnection,
     socket: Socket,
     ciphertext: Ciphertext,
     /// Plaintext that an owner took and gave back.
@@ -65,7 +65,7 @@ impl TlsStream {
         activity: Rc<Activity>,
     ) -> Self {
         Self {
-            tls: Box::new(tls),
+            tls,
             socket,
             ciphertext,
             put_back: Vec::new(),
@@ -82,6 +82,11 @@ impl TlsStream {
 
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.is_handshaking()
+    }
+
+    /// The handshake is over: what comes is usually less.
+    pub(crate) fn expect_requests(&mut self) {
+        self.socket.expect_little();
     }
 
     /// Keeps tickets back until there is something to say besides, where the handshake has finished as TLS 1.3: nobody waits for them, and

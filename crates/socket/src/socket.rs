@@ -11,7 +11,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use monoio::{
@@ -19,7 +19,10 @@ use monoio::{
     net::TcpStream,
 };
 
-/// The smallest buffer that a read waits with, in bytes. It is all that an idle connection holds, and the usual API
+/// The buffer that the reads of a handshake wait with, in bytes: the usual flight of a client with its certificates fits. One that came
+/// in two reads would cost another turn, and rustls would hold 8 kB for it from then on in place of 4.
+const READ_BYTES_FIRST: usize = 4 * 1024;
+/// The smallest buffer that a read waits with after it, in bytes. It is all that an idle connection holds, and the usual API
 /// request fits.
 const READ_BYTES_MIN: usize = 1024;
 /// The largest, in bytes: four full TLS records, where a bulk upload no longer gains from fewer system calls.
@@ -48,6 +51,12 @@ impl Socket {
     /// Returns a buffer that [`Socket::poll_read`] gave, to be filled again.
     pub fn give_back(&mut self, buffer: Vec<u8>) {
         self.reader.spare = buffer;
+    }
+
+    /// From now on reads wait with as little as what comes needs: the handshake is over.
+    pub fn expect_little(&mut self) {
+        self.reader.least_len = READ_BYTES_MIN;
+        self.reader.next_len = READ_BYTES_MIN;
     }
 
     /// Whether a write is in flight.
@@ -80,20 +89,39 @@ impl Socket {
     }
 }
 
-type Coroutine = Pin<Box<dyn Future<Output = ()>>>;
+impl Drop for Socket {
+    /// monoio shuts a socket down where its writing half is dropped, one system call more before the one that closes it; halves that are
+    /// put together again are not.
+    fn drop(&mut self) {
+        if let Some(read_half) = self.reader.end()
+            && let Some(write_half) = self.writer.end()
+        {
+            drop(read_half.reunite(write_half));
+        }
+    }
+}
+
+/// Does what it is told until it is told to end, and then returns its half of the socket.
+type Coroutine<Half> = Pin<Box<dyn Future<Output = Half>>>;
 
 struct Reader {
-    coroutine: Coroutine,
+    coroutine: Coroutine<OwnedReadHalf<TcpStream>>,
     cell: Rc<ReadCell>,
     in_flight: bool,
     /// The size of the next buffer: grows while reads fill it, shrinks while they do not.
     next_len: usize,
+    least_len: usize,
     spare: Vec<u8>,
+}
+
+enum ReadCommand {
+    Read(Vec<u8>),
+    End,
 }
 
 #[derive(Default)]
 struct ReadCell {
-    command: Cell<Option<Vec<u8>>>,
+    command: Cell<Option<ReadCommand>>,
     outcome: Cell<Option<(io::Result<usize>, Vec<u8>)>>,
 }
 
@@ -103,12 +131,14 @@ impl Reader {
         let shared = Rc::clone(&cell);
         let coroutine = Box::pin(async move {
             loop {
-                let buffer = poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await;
-                shared.outcome.set(Some(half.read(buffer).await));
+                match poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await {
+                    ReadCommand::Read(buffer) => shared.outcome.set(Some(half.read(buffer).await)),
+                    ReadCommand::End => return half,
+                }
             }
         });
-        // The first flight of a client is rarely below 1 kB, and its certificates rarely below 2.
-        Self { coroutine, cell, in_flight: false, next_len: 4 * READ_BYTES_MIN, spare: Vec::new() }
+        let next_len = READ_BYTES_FIRST;
+        Self { coroutine, cell, in_flight: false, next_len, least_len: next_len, spare: Vec::new() }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
@@ -119,7 +149,7 @@ impl Reader {
                 buffer = Vec::new();
             }
             buffer.reserve_exact(self.next_len);
-            self.cell.command.set(Some(buffer));
+            self.cell.command.set(Some(ReadCommand::Read(buffer)));
             self.in_flight = true;
         }
         let _ = self.coroutine.as_mut().poll(cx);
@@ -129,19 +159,36 @@ impl Reader {
         if read >= buffer.capacity() {
             self.next_len = (self.next_len * 4).min(READ_BYTES_MAX);
         } else if read < self.next_len / 2 {
-            self.next_len = (self.next_len / 2).max(READ_BYTES_MIN);
+            self.next_len = (self.next_len / 2).max(self.least_len);
         }
         Poll::Ready(Ok(buffer))
+    }
+
+    /// Ends it; `None` while a read is in flight.
+    fn end(&mut self) -> Option<OwnedReadHalf<TcpStream>> {
+        if self.in_flight {
+            return None;
+        }
+        self.cell.command.set(Some(ReadCommand::End));
+        ended(&mut self.coroutine)
+    }
+}
+
+fn ended<Half>(coroutine: &mut Coroutine<Half>) -> Option<Half> {
+    match coroutine.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(half) => Some(half),
+        Poll::Pending => None,
     }
 }
 
 enum WriteCommand {
     Write(Vec<u8>),
     Finish,
+    End,
 }
 
 struct Writer {
-    coroutine: Coroutine,
+    coroutine: Coroutine<OwnedWriteHalf<TcpStream>>,
     cell: Rc<WriteCell>,
     in_flight: bool,
     written: Vec<u8>,
@@ -163,6 +210,7 @@ impl Writer {
                     match poll_fn(|_| shared.command.take().map_or(Poll::Pending, Poll::Ready)).await {
                         WriteCommand::Write(bytes) => write_all(&mut half, bytes).await,
                         WriteCommand::Finish => (half.shutdown().await, Vec::new()),
+                        WriteCommand::End => return half,
                     };
                 shared.outcome.set(Some(outcome));
             }
@@ -179,6 +227,15 @@ impl Writer {
         self.in_flight = false;
         self.written = written;
         Poll::Ready(outcome)
+    }
+
+    /// Ends it; `None` while a write is in flight.
+    fn end(&mut self) -> Option<OwnedWriteHalf<TcpStream>> {
+        if self.in_flight {
+            return None;
+        }
+        self.cell.command.set(Some(WriteCommand::End));
+        ended(&mut self.coroutine)
     }
 }
 

@@ -22,14 +22,14 @@ use crate::{
 
 /// How often a connection in use looks whether a deadline has passed, and how long it must be quiet to be taken out of
 /// hyper. Short, so that of a crowd only those who speak at one time hold buffers, which the allocator then uses again
-/// for the next: with one second, 2,000 connections that came together took 28 kB each, with this 20.
-const TICK: Duration = Duration::from_millis(200);
+/// for the next.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Serves a connection to its end.
 ///
 /// hyper holds two buffers of 8 kB for as long as it lives, so it lives only while something moves: a connection
 /// that was quiet for a tick is taken out of it and waits with its TLS session alone.
-pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed {
+pub(crate) async fn serve(mut stream: Box<TlsStream>, session: Rc<Session>) -> Closed {
     let closed = loop {
         if let Err(closed) = wait(&mut stream, &session).await {
             break closed;
@@ -49,12 +49,14 @@ pub(crate) async fn serve(mut stream: TlsStream, session: Rc<Session>) -> Closed
 
 /// Waits for something to read, for the idle deadline or for news.
 async fn wait(stream: &mut TlsStream, session: &Session) -> Result<(), Closed> {
-    let mut deadline = pin!(monoio::time::sleep(session.quiet_for()));
+    let shard = &session.shard;
+    let in_time = |time: Duration| shard.deadlines.at(shard.now() + time);
+    let mut deadline = in_time(session.quiet_for());
     poll_fn(|cx| {
         match session.poll_news(cx) {
             Some(News::Drain) => return Poll::Ready(Err(Closed::Drained)),
             Some(News::Finish(closed) | News::Close(closed)) => return Poll::Ready(Err(closed)),
-            Some(News::Rules) => deadline.set(monoio::time::sleep(session.quiet_for())),
+            Some(News::Rules) => deadline = in_time(session.quiet_for()),
             None => {}
         }
         match stream.poll_readable(cx) {
@@ -62,12 +64,11 @@ async fn wait(stream: &mut TlsStream, session: &Session) -> Result<(), Closed> {
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Closed::Failed)),
             Poll::Pending => {}
         }
-        while deadline.as_mut().poll(cx).is_ready() {
+        while deadline.poll(shard.now(), cx).is_ready() {
             if let Some(closed) = session.overdue(false) {
                 return Poll::Ready(Err(closed));
             }
-            // The coarse clock may be a moment behind the timer.
-            deadline.set(monoio::time::sleep(session.quiet_for().max(TICK)));
+            deadline = in_time(session.quiet_for().max(TICK));
         }
         Poll::Pending
     })
@@ -79,15 +80,16 @@ enum Outcome {
     Closed(Closed),
 }
 
-type HyperConnection = Connection<Guard<TlsStream>, RequestService>;
+type HyperConnection = Connection<Guard<Box<TlsStream>>, RequestService>;
 
 /// Serves requests until the connection ends or is quiet.
-async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Outcome) {
+async fn serve_busy(stream: Box<TlsStream>, session: &Rc<Session>) -> (Box<TlsStream>, Outcome) {
     let _busy = session.shard.begin_busy();
     let heads = session.head_limits();
     let service = RequestService(Rc::clone(session));
     let mut connection = builder(heads).serve_connection(Guard::new(stream, heads), service);
     let mut tick = pin!(monoio::time::sleep(TICK));
+    let mut requests = session.activity.requests();
     let outcome = poll_fn(|cx| {
         // News first: no request is answered by rules that are known to be old.
         if let Some(News::Close(closed)) = session.poll_news(cx) {
@@ -108,7 +110,8 @@ async fn serve_busy(stream: TlsStream, session: &Rc<Session>) -> (TlsStream, Out
             if let Some(closed) = session.overdue(false) {
                 return Poll::Ready(Outcome::Closed(closed));
             }
-            if session.is_quiet_for(TICK) {
+            let before = std::mem::replace(&mut requests, session.activity.requests());
+            if session.is_quiet() && requests == before {
                 return Poll::Ready(Outcome::Quiet);
             }
             tick.set(monoio::time::sleep(TICK));
@@ -124,7 +127,7 @@ async fn take_apart(
     connection: HyperConnection,
     outcome: Outcome,
     session: &Session,
-) -> (TlsStream, Outcome) {
+) -> (Box<TlsStream>, Outcome) {
     let Parts { io: mut guard, read_buf, .. } = connection.into_parts();
     if let Some(refusal) = guard.take_refusal() {
         let (mut stream, _) = guard.into_parts();

@@ -46,7 +46,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
 ///
 /// Frames that make no request are ordinary on h2, so only requests count against the idle deadline. A connection that
 /// is to end may finish its streams, in the time that a stalled one is given and not a moment longer, whatever it sends.
-pub(crate) async fn serve(stream: TlsStream, session: Rc<Session>) -> Closed {
+pub(crate) async fn serve(stream: Box<TlsStream>, session: Rc<Session>) -> Closed {
     let _busy = session.shard.begin_busy();
     let builder = session.with_limits(builder);
     let mut connection = pin!(builder.serve_connection(stream, RequestService(Rc::clone(&session))));
