@@ -41,10 +41,10 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_enum, default_value_t = Anchor::Root)]
     pub(crate) anchor: Anchor,
     /// The cipher that the load offers
-    #[arg(long, value_enum, default_value_t = Cipher::Aes256Gcm)]
+    #[arg(long, value_enum, default_value_t = Cipher::Aes128Gcm)]
     pub(crate) cipher: Cipher,
     /// Connections at one time
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) connections: u32,
     /// A server that runs already, with the certificates of --pki and the backend at --backend-port; may be repeated
     #[arg(long, value_name = "NAME=HOST:PORT=PID", value_parser = extra, requires = "pki", requires = "backend_port")]
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(arguments.measures(), Measure::ALL);
         assert_eq!(arguments.peers(), Peer::ALL);
         assert_eq!((arguments.rounds(), arguments.scale()), (5, 1.0));
-        assert_eq!((arguments.cipher().as_str(), arguments.anchor().as_str()), ("aes256gcm", "root"));
+        assert_eq!((arguments.cipher().as_str(), arguments.anchor().as_str()), ("aes128gcm", "root"));
         assert_eq!(parse("compare --quick").unwrap().rounds(), 1);
     }
 
