@@ -30,6 +30,8 @@ pub(crate) struct Comparison {
     pub(crate) anchor: String,
     /// The cipher that was offered.
     pub(crate) cipher: String,
+    /// Connections at one time, where a measure has no number of its own.
+    pub(crate) connections: u32,
     /// How often everything was measured.
     pub(crate) rounds: u32,
     /// What counts were multiplied by.
@@ -213,7 +215,8 @@ pub(crate) fn example() -> Comparison {
         server_cpus: vec![0],
         load_cpus: vec![1],
         anchor: "root".to_owned(),
-        cipher: "aes256gcm".to_owned(),
+        cipher: "aes128gcm".to_owned(),
+        connections: 32,
         rounds: 3,
         scale: 1.0,
         measures: vec![MeasureReport::new(&measure, &servers, &outcomes, floor_us)],

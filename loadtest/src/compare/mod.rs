@@ -174,6 +174,7 @@ fn conclude(
         load_cpus: arguments.load_cpu.clone(),
         anchor: arguments.anchor(),
         cipher: arguments.cipher(),
+        connections: arguments.connections,
         rounds: arguments.rounds(),
         scale: arguments.scale(),
         measures: measures.collect(),

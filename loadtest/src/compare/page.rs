@@ -30,14 +30,15 @@ fn head(comparison: &Comparison) -> Markup {
     html! {
         p { (comparison.machine) ", " (comparison.kernel) "; servers on core " (list(&comparison.server_cpus))
             ", load and backend on core " (list(&comparison.load_cpus)) "; trust anchor: " (comparison.anchor)
-            "; cipher: " (comparison.cipher) "; rounds: " (comparison.rounds) "; counts times " (comparison.scale) "." }
+            "; cipher: " (comparison.cipher) "; connections: " (comparison.connections) "; rounds: " (comparison.rounds)
+            "; counts times " (comparison.scale) "." }
         p { code { (comparison.command_line) } }
         @if let Some(floor) = comparison.floor_us {
             p { "The floor, one P-256 signature, one verification and one X25519 agreement: " (tenth(floor.median))
                 " µs of CPU (" (tenth(floor.least)) " to " (tenth(floor.greatest)) ")." }
         }
         @if let Some(complaint) = comparison.complaint() {
-            p { strong { "Void: " } (complaint) }
+            p { strong { (complaint) } }
         }
         (servers.markup())
         p.quiet { "Every figure is a cost: shorter is better. Bars are medians of the rounds over the cheapest peer's, and the "

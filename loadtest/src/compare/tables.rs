@@ -5,7 +5,7 @@ use super::comparison::{Comparison, MeasureReport, ResultReport};
 /// The comparison as lines: what was compared, then a line for each measure and server.
 pub(crate) fn text(comparison: &Comparison) -> String {
     let mut text = format!(
-        "{}, {}, {}; cores {:?} of servers, {:?} of load\nanchor: {}; cipher: {}; rounds: {}; counts times {}\n",
+        "{}, {}, {}; cores {:?} of servers, {:?} of load\nanchor: {}; cipher: {}; connections: {}; rounds: {}; counts times {}\n",
         comparison.date,
         comparison.machine,
         comparison.kernel,
@@ -13,6 +13,7 @@ pub(crate) fn text(comparison: &Comparison) -> String {
         comparison.load_cpus,
         comparison.anchor,
         comparison.cipher,
+        comparison.connections,
         comparison.rounds,
         comparison.scale
     );
