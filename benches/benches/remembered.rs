@@ -1,4 +1,4 @@
-//! What a verdict that is remembered costs to find among a million, and what is looked up beside it each time: the status of the
+//! What a verdict that is remembered costs to find among a million, and what is looked up beside it in each edition of the ledger: the status of the
 //! certificate and the key of its holder, of which there are as many. Once where all of the million come, so that little of it is in
 //! the processor's caches, and once where a thousand regulars do.
 //!

@@ -259,8 +259,7 @@ impl ControlPlane {
         self.recorder.run_upkeep();
         self.recorder.certificates_connected(self.gateway.certificates_connected());
         self.recorder.sealed_requests_held(self.gateway.sealed_requests_held());
-        let (weight, peak) = self.gateway.memory_weight();
-        self.memory.give_back_after(weight, peak);
+        self.memory.give_back_after(self.gateway.take_memory_peak());
         self.retired.retain(|plan| Arc::strong_count(plan) > 1);
         self.issuers.let_go();
         self.issuers.record_waiting();

@@ -14,21 +14,18 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Gives memory back if the weight of a crowd is gone: `weight` in idle connections, `peak` the most since the last call.
-    /// Walks what is free, during which an allocation of a shard may wait: a millisecond for about a thousand connections
-    /// that left.
-    pub(crate) fn give_back_after(&mut self, weight: usize, peak: usize) {
-        if self.is_due(weight, peak) {
+    /// Gives memory back if a crowd is gone and did not come again since the last call: `peak` is the most that connections weighed
+    /// since, in idle ones. What comes and goes all the time is left to the allocator. Walks what is free, during which an allocation of a
+    /// shard may wait: a millisecond for about a thousand connections that left.
+    pub(crate) fn give_back_after(&mut self, peak: usize) {
+        if self.is_due(peak) {
             trim();
         }
     }
 
-    fn is_due(&mut self, weight: usize, peak: usize) -> bool {
-        self.peak = self.peak.max(peak);
-        let due = self.peak.saturating_sub(weight) >= CROWD;
-        if due {
-            self.peak = weight;
-        }
+    fn is_due(&mut self, peak: usize) -> bool {
+        let due = self.peak.saturating_sub(peak) >= CROWD;
+        self.peak = if due { peak } else { self.peak.max(peak) };
         due
     }
 }
@@ -53,11 +50,12 @@ mod tests {
     #[test]
     fn memory_is_given_back_once_a_crowd() {
         let mut memory = Memory::default();
-        assert!(!memory.is_due(0, CROWD - 1), "no crowd");
-        assert!(!memory.is_due(4 * CROWD, 4 * CROWD), "still there");
-        assert!(memory.is_due(3 * CROWD, 4 * CROWD));
-        assert!(!memory.is_due(3 * CROWD, 3 * CROWD), "given back already");
-        assert!(memory.is_due(0, 3 * CROWD), "nobody is left");
-        assert!(!memory.is_due(0, 0));
+        assert!(!memory.is_due(CROWD - 1) && !memory.is_due(0), "no crowd");
+        assert!(!memory.is_due(4 * CROWD) && !memory.is_due(4 * CROWD), "still there");
+        assert!(!memory.is_due(3 * CROWD + 1), "less than a crowd");
+        assert!(memory.is_due(3 * CROWD));
+        assert!(!memory.is_due(3 * CROWD), "given back already");
+        assert!(memory.is_due(0), "nobody is left");
+        assert!(!memory.is_due(0));
     }
 }

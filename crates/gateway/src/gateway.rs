@@ -162,11 +162,10 @@ impl Gateway {
         self.io
     }
 
-    /// How much memory connections take at present, and the most they took since this was last asked, all shards
-    /// together, in units of an idle connection (about 15 kB); a busy one is two. Both are up to 100 ms old.
-    pub fn memory_weight(&self) -> (usize, usize) {
-        let taken = self.censuses.iter().map(|census| census.take());
-        taken.fold((0, 0), |(now, peak), (more, higher)| (now + more, peak + higher))
+    /// The most memory that connections took since this was last asked, all shards together, in units of an idle connection (about
+    /// 13 kB); a busy one is two.
+    pub fn take_memory_peak(&self) -> usize {
+        self.censuses.iter().map(|census| census.take_peak()).sum()
     }
 
     /// How many client certificates have a connection at present.

@@ -119,10 +119,9 @@ impl Census {
         self.peak.fetch_max(weight, Ordering::Relaxed);
     }
 
-    /// The weight at present, and the most there was since this was last asked.
-    pub(crate) fn take(&self) -> (usize, usize) {
-        let now = self.now.load(Ordering::Relaxed);
-        (now, self.peak.swap(now, Ordering::Relaxed))
+    /// The most there was since this was last asked.
+    pub(crate) fn take_peak(&self) -> usize {
+        self.peak.swap(self.now.load(Ordering::Relaxed), Ordering::Relaxed)
     }
 }
 

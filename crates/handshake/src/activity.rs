@@ -14,7 +14,7 @@ pub struct Activity {
     output_since: Cell<Option<Instant>>,
     /// When a request was last taken.
     last_request: Cell<Instant>,
-    /// How many were taken.
+    /// How often one was taken, or ended.
     requests: Cell<u64>,
 }
 
@@ -77,7 +77,7 @@ impl Activity {
         self.last_request.get()
     }
 
-    /// How many requests were taken.
+    /// Changes with each request that is taken, and with each that ends.
     pub fn requests(&self) -> u64 {
         self.requests.get()
     }

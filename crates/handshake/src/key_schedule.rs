@@ -15,6 +15,7 @@ use rustls::{
         tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError},
     },
 };
+use zeroize::Zeroizing;
 
 use crate::config::CIPHER_SUITES;
 
@@ -60,7 +61,9 @@ impl Hkdf for AwsLcHkdf {
     /// Without a salt the key of HMAC is empty, which is the same as zeros (RFC 2104 section 2).
     fn extract_from_secret(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
         let salt = hmac::Key::new(self.0, salt.unwrap_or_default());
-        self.expander(hmac::sign(&salt, secret).as_ref())
+        let mut extracted = Zeroizing::new([0; OkmBlock::MAX_LEN]);
+        let extracted = hmac::sign_to_buffer(&salt, secret, &mut *extracted);
+        self.expander(extracted.expect("the buffer takes the output of every hash"))
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
@@ -129,10 +132,11 @@ mod tests {
                 secret.expand_slice(&[b"more"], &mut long).unwrap();
                 assert!(secret.expand_slice(&[], &mut vec![0; 255 * secret.hash_len()]).is_ok());
                 assert!(secret.expand_slice(&[], &mut vec![0; 255 * secret.hash_len() + 1]).is_err());
+                let unsalted = suite.hkdf_provider.extract_from_secret(None, b"secret").expand_block(&[]);
                 let zero = suite.hkdf_provider.extract_from_zero_ikm(None).expand_block(&[]);
                 let next = suite.hkdf_provider.expander_for_okm(&block).expand_block(&[b"next"]);
                 let tag = suite.hkdf_provider.hmac_sign(&next, b"message");
-                let blocks = [block, zero, next].map(|block| block.as_ref().to_vec());
+                let blocks = [block, unsalted, zero, next].map(|block| block.as_ref().to_vec());
                 (blocks, long, tag.as_ref().to_vec(), secret.hash_len())
             });
             assert_eq!(own, theirs);

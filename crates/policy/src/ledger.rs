@@ -7,8 +7,8 @@ use portcullis_trust::{Register, StatusBook};
 
 use crate::News;
 
-/// What is known at present of certificates and their holders: looked up at every verdict and never part of what a verdict
-/// leaves behind. Immutable once published, and published anew with every answer; a clone shares what it has in common.
+/// What is known at present of certificates and their holders: looked up at every verdict, once in each edition where a verdict is
+/// remembered. Immutable once published, and published anew with every answer; a clone shares what it has in common.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Which edition this is: no two that were published have the same.

@@ -21,7 +21,7 @@ const HANDSHAKES: u64 = 2_000;
 const RELOAD_HANDSHAKES: u64 = 12_000;
 /// The fewest, scaled: a second and more.
 const RELOAD_HANDSHAKES_MIN: u64 = 6_000;
-/// Connections that are held.
+/// Connections that are held, at most: what the servers are set up for.
 const IDLE_CONNECTIONS: u64 = 8_000;
 /// Connections for each core when a server is to have no pause.
 const THROUGHPUT_CONNECTIONS: u32 = 16;
@@ -68,7 +68,8 @@ impl Load<'_> {
                 Asked { count: scaled(count, 8), warmup: scaled(count / 20, 4), connections }
             }
             Work::Idle => {
-                let held = u32::try_from(scaled(IDLE_CONNECTIONS, 50)).unwrap_or(u32::MAX);
+                let held =
+                    u32::try_from(scaled(IDLE_CONNECTIONS, 50).min(IDLE_CONNECTIONS)).unwrap_or(u32::MAX);
                 Asked { count: held.into(), warmup: 50, connections: held }
             }
         }
@@ -183,7 +184,7 @@ impl Load<'_> {
             }
             Work::Idle => {
                 // Longer than servers take to give back what they do not need.
-                let settle_s = (6.0 * self.scale).clamp(1.0, 6.0);
+                let settle_s = (12.0 * self.scale).clamp(1.0, 12.0);
                 add("--settle-s", &settle_s.to_string());
                 add("--hold-s", &(settle_s + 1.0).to_string());
                 "idle"
@@ -225,7 +226,7 @@ mod tests {
         assert!(words("handshake-tls12").ends_with(" --core 1 --tls 1.2 --count 1000"));
         assert!(words("resumed").ends_with(" --tls 1.3 --resume-ratio 1 --count 1000"));
         assert!(words("proxied-h2-10").ends_with(" --streams 10 --count 20000 --http2"));
-        assert!(words("idle").ends_with(" --connections 4000 --core 1 --settle-s 3 --hold-s 4"));
+        assert!(words("idle").ends_with(" --connections 4000 --core 1 --settle-s 6 --hold-s 7"));
         assert!(words("rate-2cores").contains(" --connections 32 "));
         let body = Measure::from_str("body-1m", false).unwrap();
         assert_eq!(load.requests(&body), 250 + 13 + 8);

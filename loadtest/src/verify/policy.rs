@@ -20,7 +20,7 @@ const DOMAIN: [u8; 32] = [7; 32];
 pub(super) struct Cold<'a>(pub(super) &'a Conditions<'a>);
 
 /// Verdicts are remembered, and each is found: the certificate is hashed, the verdict looked up, the chain compared, and the status looked
-/// up again.
+/// up again, as where the ledger is a new edition.
 pub(super) struct Cached<'a> {
     conditions: &'a Conditions<'a>,
     cache: RefCell<VerificationCache<Rc<Remembered>>>,

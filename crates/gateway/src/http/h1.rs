@@ -25,6 +25,9 @@ use crate::{
 /// for the next.
 const TICK: Duration = Duration::from_millis(50);
 
+/// The same while a request is under way, when there are deadlines alone to look for.
+const TICK_AT_WORK: Duration = Duration::from_millis(200);
+
 /// Serves a connection to its end.
 ///
 /// hyper holds two buffers of 8 kB for as long as it lives, so it lives only while something moves: a connection
@@ -114,7 +117,7 @@ async fn serve_busy(stream: Box<TlsStream>, session: &Rc<Session>) -> (Box<TlsSt
             if session.is_quiet() && requests == before {
                 return Poll::Ready(Outcome::Quiet);
             }
-            tick.set(monoio::time::sleep(TICK));
+            tick.set(monoio::time::sleep(if session.is_quiet() { TICK } else { TICK_AT_WORK }));
         }
         Poll::Pending
     })

@@ -176,12 +176,14 @@ impl Keeper {
         let followed = Followed { answer: tracked.answer, remind_at: tracked.kept.seen + REMIND_S };
         self.ledger.write(|ledger| {
             let before = ledger.status.followed(thumbprint).and_then(|followed| followed.answer);
-            let is_news =
-                match (before.map(|answer| answer.status), followed.answer.map(|answer| answer.status)) {
-                    (None, Some(CertificateStatus::Revoked(_))) => true,
-                    (Some(before), Some(now)) => before != now,
-                    _ => false,
-                };
+            let is_news = match (before, followed.answer) {
+                (None, Some(now)) => matches!(now.status, CertificateStatus::Revoked(_)),
+                // Who was admitted until later has less time now.
+                (Some(before), Some(now)) => {
+                    before.status != now.status || now.next_update < before.next_update
+                }
+                (_, None) => false,
+            };
             if is_news {
                 ledger.news.about(*thumbprint);
             }
