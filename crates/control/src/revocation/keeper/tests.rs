@@ -5,6 +5,7 @@
 use portcullis_gateway::Place;
 use portcullis_identity::TbsCertificate;
 use portcullis_test_pki::{Authority, Role, TppCertificate, revocation::RevocationList};
+use portcullis_trust::{CertificateStatus, Revocation, StatusAnswer};
 
 use super::certificates::{FORGET_S, REMIND_S};
 use super::*;
@@ -177,4 +178,24 @@ fn a_list_that_is_followed_no_more_is_told_of_no_more() {
     keeper.settings.crls.clear();
     keeper.begin_crl(source, &mut JoinSet::new());
     assert!(!told(&keeper));
+}
+
+#[test]
+fn an_answer_is_news_to_those_who_have_less_by_it() {
+    let bench = Bench::new("news");
+    let mut keeper = bench.keeper(bench.settings());
+    let thumbprint = bench.follow(&mut keeper, 0);
+    let revoked = CertificateStatus::Revoked(Revocation { at: 0, reason: None });
+    let turn = |keeper: &Keeper| keeper.ledger.read(|ledger| ledger.news.turn());
+    let mut answer = |status, next_update| {
+        let answer = StatusAnswer { status, this_update: 0, next_update };
+        keeper.certificates.get_mut(&thumbprint).unwrap().answer = Some(answer);
+        let before = turn(&keeper);
+        keeper.publish_certificate(&thumbprint);
+        turn(&keeper) > before
+    };
+    assert!(!answer(CertificateStatus::Good, 20), "who waits for the first looks at every ledger");
+    assert!(!answer(CertificateStatus::Good, 30) && !answer(CertificateStatus::Good, 30));
+    assert!(answer(CertificateStatus::Good, 25));
+    assert!(answer(revoked, 40) && answer(CertificateStatus::Good, 50));
 }
