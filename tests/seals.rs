@@ -494,7 +494,8 @@ fn a_hundred_megabytes_take_no_more_memory_than_one() {
             };
             assert!(answer == body, "{verify} {framing}: {} bytes", answer.len());
             assert!(bank.backend.take_one().body == body, "{verify} {framing}");
-            let grown_kib = gate.process().peak_rss_kib() - peak_kib;
+            // The kernel counts by threads, so that even a peak may be a little less later.
+            let grown_kib = gate.process().peak_rss_kib().saturating_sub(peak_kib);
             assert!(grown_kib < 12 << 10, "{verify} {framing}: {grown_kib} KiB");
         }
     }
