@@ -289,13 +289,14 @@ impl Shard {
             Severity::Deny => "deny",
             Severity::Warn | Severity::Note => "allow",
         };
-        if matches!(judged.status.get().revocation, RevocationCheck::Known(KnownStatus::Unknown { .. })) {
+        let status = judged.status.get();
+        if matches!(status.revocation, RevocationCheck::Known(KnownStatus::Unknown { .. })) {
             listener.metrics.revocation_unknown(match auth.waits_for_status() {
                 true => "wait",
                 false => policy(ContentRule::RevocationUnknown),
             });
         }
-        if matches!(judged.status.get().registration, Registration::Unknown { .. }) {
+        if matches!(status.registration, Registration::Unknown { .. }) {
             let is_enforced = auth.register.is_some_and(|register| register.is_enforced);
             let policy = if is_enforced { policy(ContentRule::RegisterUnknown) } else { "observe" };
             listener.metrics.register_unknown(policy);

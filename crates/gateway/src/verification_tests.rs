@@ -162,9 +162,13 @@ impl World {
             }
         }
         table += "DE-BAFIN,99,2018-07-02,,PSP_AI,\n";
+        let until = self.now + (1 + i64::try_from(self.random.below(5)).unwrap()) * DAY;
+        self.take_register(&table, until);
+    }
+
+    fn take_register(&mut self, table: &str, until: i64) {
         let mut builder = RegisterBuilder::new(resolve_authority);
         builder.read_table(table.as_bytes(), TableForm::Csv, 1 << 20).unwrap();
-        let until = self.now + (1 + i64::try_from(self.random.below(5)).unwrap()) * DAY;
         self.ledger.register = Some(KnownRegister { register: Arc::new(builder.build()), until });
         self.ledger.edition += 1;
     }
@@ -176,8 +180,14 @@ impl World {
             _ => CertificateStatus::Good,
         };
         let next_update = self.now + (1 + i64::try_from(self.random.below(30)).unwrap()) * HOUR;
-        let answer = StatusAnswer { status, this_update: self.now, next_update };
-        let answer = (!self.random.one_in(5)).then_some(answer);
+        let is_known = !self.random.one_in(5);
+        self.follow(leaf, is_known.then_some((status, next_update)));
+    }
+
+    /// Something is said of a certificate until a time, or nothing.
+    fn follow(&mut self, leaf: Thumbprint, said: Option<(CertificateStatus, i64)>) {
+        let this_update = self.now;
+        let answer = said.map(|(status, next_update)| StatusAnswer { status, this_update, next_update });
         self.ledger.status.follow(leaf, Followed { answer, remind_at: i64::MAX });
         self.ledger.edition += 1;
     }
@@ -277,17 +287,11 @@ fn an_answer_that_says_the_same_again_costs_no_verdict() {
     world.strict = true;
     world.configure();
     world.refresh_lists();
-    let mut register = RegisterBuilder::new(resolve_authority);
     let table = "authority,number,authorised,withdrawn,roles,countries\nDE-BAFIN,1,2018-07-02,,PSP_AI,\n";
-    register.read_table(table.as_bytes(), TableForm::Csv, 1 << 20).unwrap();
-    world.ledger.register = Some(KnownRegister { register: Arc::new(register.build()), until: i64::MAX });
+    world.take_register(table, i64::MAX);
     let verifications =
         Verifications::new(CachePlan { capacity: 30, max_age: std::time::Duration::from_secs(6 * 3600) });
-    let good_until = |world: &mut World, next_update| {
-        let answer = StatusAnswer { status: CertificateStatus::Good, this_update: world.now, next_update };
-        world.ledger.status.follow(leaf, Followed { answer: Some(answer), remind_at: i64::MAX });
-        world.ledger.edition += 1;
-    };
+    let good_until = |world: &mut World, until| world.follow(leaf, Some((CertificateStatus::Good, until)));
     let verify = |world: &World, at: i64| {
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(at).unwrap()));
         verifications.verify((&world.policy, listed), &world.ledger, (leaf, Rc::clone(&chain)), now)

@@ -74,6 +74,7 @@ impl ClientHello {
     /// # Errors
     /// [`HandshakeFailure`]; the peer was sent the alert that rustls has for it.
     pub async fn read(mut socket: Socket) -> Result<Self, HandshakeFailure> {
+        socket.expect_flights();
         let mut acceptor = Acceptor::default();
         let mut ciphertext = Ciphertext::default();
         loop {

@@ -86,7 +86,7 @@ impl TlsStream {
 
     /// The handshake is over: what comes is usually less.
     pub(crate) fn expect_requests(&mut self) {
-        self.socket.expect_little();
+        self.socket.expect_requests();
     }
 
     /// Keeps tickets back until there is something to say besides, where the handshake has finished as TLS 1.3: nobody waits for them, and

@@ -19,10 +19,10 @@ use monoio::{
     net::TcpStream,
 };
 
-/// The buffer that the reads of a handshake wait with, in bytes: the usual flight of a client with its certificates fits. One that came
-/// in two reads would cost another turn, and rustls would hold 8 kB for it from then on in place of 4.
+/// The buffer that the first read waits with, in bytes, and each read of a handshake: the usual flight of a client with its
+/// certificates fits.
 const READ_BYTES_FIRST: usize = 4 * 1024;
-/// The smallest buffer that a read waits with after it, in bytes. It is all that an idle connection holds, and the usual API
+/// The smallest buffer that a read waits with, in bytes. It is all that an idle connection holds, and the usual API
 /// request fits.
 const READ_BYTES_MIN: usize = 1024;
 /// The largest, in bytes: four full TLS records, where a bulk upload no longer gains from fewer system calls.
@@ -53,8 +53,14 @@ impl Socket {
         self.reader.spare = buffer;
     }
 
+    /// From now on no read waits with less than the flight of a handshake takes, however little comes. One that came in two reads
+    /// would cost another turn, and rustls would hold 8 kB for it from then on in place of 4.
+    pub fn expect_flights(&mut self) {
+        self.reader.least_len = READ_BYTES_FIRST;
+    }
+
     /// From now on reads wait with as little as what comes needs: the handshake is over.
-    pub fn expect_little(&mut self) {
+    pub fn expect_requests(&mut self) {
         self.reader.least_len = READ_BYTES_MIN;
         self.reader.next_len = READ_BYTES_MIN;
     }
@@ -137,8 +143,8 @@ impl Reader {
                 }
             }
         });
-        let next_len = READ_BYTES_FIRST;
-        Self { coroutine, cell, in_flight: false, next_len, least_len: next_len, spare: Vec::new() }
+        let (next_len, least_len) = (READ_BYTES_FIRST, READ_BYTES_MIN);
+        Self { coroutine, cell, in_flight: false, next_len, least_len, spare: Vec::new() }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {

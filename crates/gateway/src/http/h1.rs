@@ -113,11 +113,12 @@ async fn serve_busy(stream: Box<TlsStream>, session: &Rc<Session>) -> (Box<TlsSt
             if let Some(closed) = session.overdue(false) {
                 return Poll::Ready(Outcome::Closed(closed));
             }
+            let is_quiet = session.is_quiet();
             let before = std::mem::replace(&mut requests, session.activity.requests());
-            if session.is_quiet() && requests == before {
+            if is_quiet && requests == before {
                 return Poll::Ready(Outcome::Quiet);
             }
-            tick.set(monoio::time::sleep(if session.is_quiet() { TICK } else { TICK_AT_WORK }));
+            tick.set(monoio::time::sleep(if is_quiet { TICK } else { TICK_AT_WORK }));
         }
         Poll::Pending
     })

@@ -83,15 +83,9 @@ impl Scene {
         if self.kept.is_empty() {
             return;
         }
-        let kept = self.world.random.pick(&self.kept);
-        let answer = StatusAnswer {
-            status: CertificateStatus::Revoked(Revocation { at: self.world.now, reason: None }),
-            this_update: self.world.now,
-            next_update: self.world.now + HOUR,
-        };
-        let followed = Followed { answer: Some(answer), remind_at: i64::MAX };
-        self.world.ledger.status.follow(Thumbprint::of(&kept.chain.leaf), followed);
-        self.world.ledger.edition += 1;
+        let leaf = Thumbprint::of(&self.world.random.pick(&self.kept).chain.leaf);
+        let revoked = CertificateStatus::Revoked(Revocation { at: self.world.now, reason: None });
+        self.world.follow(leaf, Some((revoked, self.world.now + HOUR)));
     }
 
     fn now(&self) -> UnixTime {
