@@ -155,6 +155,9 @@ pub(crate) struct LoadArguments {
     /// Exact share of the handshakes that resume an earlier session
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub(crate) resume_ratio: f64,
+    /// Core on which the floor is looked at while the load runs: that of the server
+    #[arg(long)]
+    pub(crate) floor_core: Option<usize>,
     /// Title of the result, for pages
     #[arg(long)]
     pub(crate) title: Option<String>,

@@ -2,14 +2,16 @@
 //! one key agreement. What a server uses above the sum is what it adds itself.
 
 use std::hint::black_box;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aws_lc_rs::agreement::{self, EphemeralPrivateKey, X25519};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, Signature, UnparsedPublicKey,
 };
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -22,6 +24,10 @@ use crate::report::{Report, Row, figure, row};
 const BATCHES: usize = 21;
 /// Operations in a batch: a few milliseconds, in which the clock's own cost vanishes and a preemption stays in one batch.
 const BATCH_OPERATIONS: u32 = 200;
+/// Operations of each kind in a look while a load runs: half a millisecond, which the server waits for.
+const LOOK_OPERATIONS: u32 = 4;
+/// Time between two such looks, which take some hundredths of the core.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// Length of what is signed: the content of a CertificateVerify with SHA-256 (RFC 8446, section 4.4.3).
 const MESSAGE: [u8; 130] = [0x20; 130];
 
@@ -38,31 +44,61 @@ pub(crate) struct FloorReport {
     floor_us: f64,
 }
 
+/// The operations, and what they work on.
+struct Cryptography {
+    random: SystemRandom,
+    pair: EcdsaKeyPair,
+    signature: Signature,
+    peer: agreement::PublicKey,
+}
+
+impl Cryptography {
+    fn new() -> Result<Self> {
+        let random = SystemRandom::new();
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+        let signature = pair.sign(&random, &MESSAGE)?;
+        let peer = EphemeralPrivateKey::generate(&X25519, &random)?.compute_public_key()?;
+        Ok(Self { random, pair, signature, peer })
+    }
+
+    fn sign(&self) -> Result<(), Unspecified> {
+        self.pair.sign(&self.random, black_box(&MESSAGE)).map(drop)
+    }
+
+    /// Reads the public key from its bytes each time, as a handshake does.
+    fn verify(&self) -> Result<(), Unspecified> {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, black_box(self.pair.public_key()))
+            .verify(&MESSAGE, black_box(self.signature.as_ref()))
+    }
+
+    /// So does this with that of the peer.
+    fn x25519(&self) -> Result<(), Unspecified> {
+        let own = EphemeralPrivateKey::generate(&X25519, &self.random)?;
+        black_box(own.compute_public_key()?);
+        let peer = agreement::UnparsedPublicKey::new(&X25519, black_box(&self.peer));
+        agreement::agree_ephemeral(own, peer, Unspecified, |secret| {
+            black_box(secret);
+            Ok(())
+        })
+    }
+
+    /// What one handshake takes.
+    fn all(&self) -> Result<(), Unspecified> {
+        self.sign()?;
+        self.verify()?;
+        self.x25519()
+    }
+}
+
 /// Measures on the core asked for.
 pub(crate) fn measure(arguments: &FloorArguments) -> Result<FloorReport> {
     if let Some(core) = arguments.core {
         driver::pin(&[core])?;
     }
-    let random = SystemRandom::new();
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
-    let signature = pair.sign(&random, &MESSAGE)?;
-    let peer = EphemeralPrivateKey::generate(&X25519, &random)?.compute_public_key()?;
-
-    let sign_us = median_us(|| pair.sign(&random, black_box(&MESSAGE)).map(drop))?;
-    // Both public keys are read from their bytes each time, as they are in a handshake.
-    let verify_us = median_us(|| {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, black_box(pair.public_key()))
-            .verify(&MESSAGE, black_box(signature.as_ref()))
-    })?;
-    let x25519_us = median_us(|| {
-        let own = EphemeralPrivateKey::generate(&X25519, &random)?;
-        black_box(own.compute_public_key()?);
-        let peer = agreement::UnparsedPublicKey::new(&X25519, black_box(&peer));
-        agreement::agree_ephemeral(own, peer, Unspecified, |secret| {
-            black_box(secret);
-            Ok(())
-        })
-    })?;
+    let cryptography = Cryptography::new()?;
+    let sign_us = median_us(|| cryptography.sign())?;
+    let verify_us = median_us(|| cryptography.verify())?;
+    let x25519_us = median_us(|| cryptography.x25519())?;
     Ok(FloorReport {
         command: "floor",
         core: arguments.core,
@@ -72,6 +108,73 @@ pub(crate) fn measure(arguments: &FloorArguments) -> Result<FloorReport> {
         verify_us,
         x25519_us,
         floor_us: sign_us + verify_us + x25519_us,
+    })
+}
+
+/// The floor while a load runs, looked at again and again on the core of the server. What slows the machine down at times, such as
+/// others that share it, then slows both down.
+#[derive(Debug)]
+pub(crate) struct FloorWatch {
+    until: Sender<()>,
+    thread: JoinHandle<Result<FloorSeen>>,
+}
+
+/// What a watch saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FloorSeen {
+    /// Mean over all looks.
+    pub(crate) floor_us: f64,
+    /// CPU time of the watch itself.
+    pub(crate) cpu: Duration,
+}
+
+impl FloorWatch {
+    /// Begins to look, on that core.
+    pub(crate) fn start(core: usize) -> Result<Self> {
+        let (until, ended) = channel();
+        let (ready, is_ready) = channel();
+        let watch = move || {
+            driver::pin(&[core])?;
+            let cryptography = Cryptography::new()?;
+            // Who started it may be gone, which the next look at the channel says.
+            let _ = ready.send(());
+            watch(&cryptography, &ended)
+        };
+        let thread = std::thread::Builder::new().name("floor".to_owned()).spawn(watch).context("a thread")?;
+        // One that ended before says why at the end.
+        let _ = is_ready.recv();
+        Ok(Self { until, thread })
+    }
+
+    /// Ends it.
+    pub(crate) fn end(self) -> Result<FloorSeen> {
+        drop(self.until);
+        let Ok(seen) = self.thread.join() else { bail!("the thread of the floor panicked") };
+        seen.context("floor")
+    }
+}
+
+/// Looks until there is nobody any more who waits for it to end.
+fn watch(cryptography: &Cryptography, ended: &Receiver<()>) -> Result<FloorSeen> {
+    let begun = thread_cpu()?;
+    let (mut looks, mut in_looks) = (0_u32, Duration::ZERO);
+    loop {
+        // What the server had in the caches meanwhile is paid for here, as the server pays for what is here.
+        cryptography.all()?;
+        let start = thread_cpu()?;
+        for _ in 0..LOOK_OPERATIONS {
+            cryptography.all()?;
+        }
+        in_looks += thread_cpu()?.saturating_sub(start);
+        looks += 1;
+        if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+    }
+    let operations = f64::from(looks) * f64::from(LOOK_OPERATIONS);
+    Ok(FloorSeen {
+        floor_us: in_looks.as_secs_f64() * 1e6 / operations,
+        cpu: thread_cpu()?.saturating_sub(begun),
     })
 }
 
@@ -126,6 +229,17 @@ mod tests {
     #[test]
     fn the_median_is_not_moved_by_one_batch() {
         assert!((median(vec![3.0, 1.0, 900.0, 2.0, 2.5]) - 2.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_watch_sees_the_floor_and_tells_what_it_cost() {
+        let watch = FloorWatch::start(0).unwrap();
+        std::thread::sleep(3 * LOOK_EVERY);
+        let seen = watch.end().unwrap();
+        assert!(seen.floor_us > 0.0);
+        let looked_at = f64::from(LOOK_OPERATIONS) * seen.floor_us / 1e6;
+        assert!(seen.cpu.as_secs_f64() > looked_at, "{seen:?}");
+        assert!(FloorWatch::start(usize::from(u16::MAX)).unwrap().end().is_err(), "there is no such core");
     }
 
     #[test]

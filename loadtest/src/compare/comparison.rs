@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hand_off::Form;
 use super::measure::Measure;
-use super::outcome::Outcome;
+use super::outcome::{Measurement, Outcome};
 use super::summary::{Summary, ratio};
 
 /// The whole of it.
@@ -38,7 +38,7 @@ pub(crate) struct Comparison {
     pub(crate) scale: f64,
     /// The servers, in the order in which they took turns.
     pub(crate) servers: Vec<ServerReport>,
-    /// CPU µs of the cryptography that a full handshake cannot avoid.
+    /// CPU µs of the cryptography that a full handshake cannot avoid, looked at while handshakes were measured.
     pub(crate) floor_us: Option<Summary>,
     /// What was measured.
     pub(crate) measures: Vec<MeasureReport>,
@@ -83,7 +83,7 @@ pub(crate) struct ResultReport {
     pub(crate) figures: Vec<f64>,
     /// The figures as one.
     pub(crate) summary: Option<Summary>,
-    /// Median over that of the floor, where the floor is under it.
+    /// Median of the figures, each over the floor meanwhile, where the floor is under them.
     pub(crate) over_floor: Option<f64>,
     /// Median over that of each server that ratios are given to.
     pub(crate) ratios: BTreeMap<String, f64>,
@@ -94,19 +94,13 @@ pub(crate) struct ResultReport {
 }
 
 impl MeasureReport {
-    /// Of what the rounds came to: for each server, an outcome of each round.
-    pub(crate) fn new(
-        measure: &Measure,
-        servers: &[ServerReport],
-        outcomes: &[Vec<Outcome>],
-        floor_us: Option<Summary>,
-    ) -> Self {
+    /// Of what the rounds came to: for each server, a measurement of each round.
+    pub(crate) fn new(measure: &Measure, servers: &[ServerReport], measured: &[Vec<Measurement>]) -> Self {
         let unit = measure.unit();
-        let floor = floor_us.filter(|_| measure.has_floor());
         let mut results: Vec<_> = servers
             .iter()
-            .zip(outcomes)
-            .map(|(server, outcomes)| ResultReport::new(server, outcomes))
+            .zip(measured)
+            .map(|(server, measurements)| ResultReport::new(server, measurements))
             .collect();
         let is_base = |name: &str| servers.iter().any(|server| server.is_base && server.name == name);
         let bases: Vec<_> = results
@@ -116,7 +110,6 @@ impl MeasureReport {
             .collect();
         for result in &mut results {
             let Some(Summary { median, .. }) = result.summary else { continue };
-            result.over_floor = floor.and_then(|floor| ratio(median, floor.median));
             let ratios = bases.iter().filter_map(|(name, base)| Some((name.clone(), ratio(median, *base)?)));
             result.ratios = ratios.collect();
         }
@@ -134,11 +127,11 @@ impl MeasureReport {
 
 impl ResultReport {
     /// One round without a figure leaves none: what remains would be of fewer rounds than that of the others.
-    fn new(server: &ServerReport, outcomes: &[Outcome]) -> Self {
+    fn new(server: &ServerReport, measurements: &[Measurement]) -> Self {
         let mut figures = Vec::new();
         let (mut why_not, mut void) = (None, false);
-        for outcome in outcomes {
-            match outcome {
+        for measurement in measurements {
+            match &measurement.outcome {
                 Outcome::Figure(figure) => figures.push(*figure),
                 Outcome::None(why) if !void => why_not = Some(why.clone()),
                 Outcome::Void(why) => (why_not, void) = (Some(why.clone()), true),
@@ -146,8 +139,10 @@ impl ResultReport {
             }
         }
         let summary = if why_not.is_none() { Summary::of(&figures) } else { None };
+        let over_floor: Vec<_> = measurements.iter().filter_map(Measurement::over_floor).collect();
+        let over_floor = Summary::of(&over_floor).filter(|_| why_not.is_none()).map(|summary| summary.median);
         let server = server.name.clone();
-        Self { server, figures, summary, over_floor: None, ratios: BTreeMap::new(), why_not, void }
+        Self { server, figures, summary, over_floor, ratios: BTreeMap::new(), why_not, void }
     }
 }
 
@@ -196,15 +191,21 @@ pub(crate) fn example() -> Comparison {
         server("caddy", true),
         server("<b>extra", false),
     ];
-    let figures = |figures: &[f64]| figures.iter().map(|figure| Outcome::Figure(*figure)).collect::<Vec<_>>();
-    let outcomes = [
-        figures(&[400.0, 420.0, 380.0]),
-        figures(&[200.0, 201.0, 199.0]),
-        figures(&[100.0, 110.0, 90.0]),
-        vec![Outcome::None("not resumed".to_owned())],
-        vec![Outcome::Figure(1.0), Outcome::Void("2 of 3 failed".to_owned()), Outcome::None("x".to_owned())],
+    // The machine was slower in the second round, and faster in the third.
+    let floors_us = [50.0, 55.0, 45.0];
+    let measured = |outcomes: [Outcome; 3]| {
+        let measurement = |(outcome, floor_us)| Measurement { outcome, floor_us: Some(floor_us) };
+        outcomes.into_iter().zip(floors_us).map(measurement).collect::<Vec<_>>()
+    };
+    let figures = |figures: [f64; 3]| measured(figures.map(Outcome::Figure));
+    let measurements = [
+        figures([400.0, 420.0, 380.0]),
+        figures([200.0, 201.0, 199.0]),
+        figures([100.0, 110.0, 90.0]),
+        vec![Measurement::none("not resumed".to_owned())],
+        measured([Outcome::Figure(1.0), Outcome::Void("2 of 3 failed".to_owned()), Outcome::None("x".to_owned())]),
     ];
-    let floor_us = Summary::of(&[50.0]);
+    let floor_us = Summary::of(&floors_us);
     let measure = Measure::from_str("handshake", false).unwrap();
     Comparison {
         command: "compare",
@@ -219,7 +220,7 @@ pub(crate) fn example() -> Comparison {
         connections: 32,
         rounds: 3,
         scale: 1.0,
-        measures: vec![MeasureReport::new(&measure, &servers, &outcomes, floor_us)],
+        measures: vec![MeasureReport::new(&measure, &servers, &measurements)],
         servers,
         floor_us,
     }

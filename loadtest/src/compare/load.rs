@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::certificates::{Certificates, SERVER_NAME};
@@ -15,8 +15,8 @@ use super::process::{Launch, Process};
 
 /// Longest that one measurement may take. The longest that is made takes half a minute on a slow machine.
 const MEASUREMENT_TIMEOUT: Duration = Duration::from_secs(300);
-/// Handshakes of a measurement, before they are scaled.
-const HANDSHAKES: u64 = 2_000;
+/// Handshakes of a measurement, before they are scaled: a second of them with the fastest server.
+const HANDSHAKES: u64 = 6_000;
 /// Handshakes while a server reloads: some seconds of them with the fastest server.
 const RELOAD_HANDSHAKES: u64 = 12_000;
 /// The fewest, scaled: a second and more.
@@ -59,7 +59,7 @@ impl Load<'_> {
             Work::Throughput => {
                 let cores = u32::try_from(measure.setup.cores).unwrap_or(u32::MAX);
                 let connections = THROUGHPUT_CONNECTIONS.saturating_mul(cores);
-                Asked { count: scaled(2 * HANDSHAKES, 200), warmup: scaled(200, 40), connections }
+                Asked { count: scaled(HANDSHAKES, 200), warmup: scaled(200, 40), connections }
             }
             Work::Reload => {
                 Asked { count: scaled(RELOAD_HANDSHAKES, RELOAD_HANDSHAKES_MIN), warmup: 20, connections }
@@ -83,16 +83,18 @@ impl Load<'_> {
         count + warmup + first
     }
 
-    /// Makes a measurement. `each_second` is called so often while it is under way.
+    /// Makes a measurement of a server, whose first core is named. `each_second` is called so often while it is under way.
     pub(crate) fn run(
         &self,
         measure: &Measure,
-        address: SocketAddr,
-        pid: u32,
+        (address, pid, core): (SocketAddr, u32, usize),
         interrupt: &Interrupt,
         each_second: impl FnMut() -> Result<()>,
     ) -> Result<Value> {
         let mut arguments = self.arguments(measure);
+        if measure.has_floor() {
+            arguments.extend(["--floor-core".to_owned(), core.to_string()]);
+        }
         for (option, value) in [("--target", address.to_string()), ("--server-pid", pid.to_string())] {
             // Servers that reload replace processes, whose CPU time goes with them.
             if option != "--server-pid" || measure.work != Work::Reload {
@@ -100,13 +102,6 @@ impl Load<'_> {
             }
         }
         self.report(arguments, interrupt, each_second)
-    }
-
-    /// Measures the floor on a core.
-    pub(crate) fn floor_us(&self, core: usize, interrupt: &Interrupt) -> Result<f64> {
-        let words = ["floor", "--core", &core.to_string(), "--format", "json"].map(str::to_owned);
-        let report = self.report(words.to_vec(), interrupt, || Ok(()))?;
-        report.get("floor_us").and_then(Value::as_f64).context("floor: no floor_us")
     }
 
     fn report(
@@ -223,8 +218,8 @@ mod tests {
         };
         let words = |name: &str| load.arguments(&Measure::from_str(name, false).unwrap()).join(" ");
         assert!(words("handshake-tls12").starts_with("handshake --sni localhost "));
-        assert!(words("handshake-tls12").ends_with(" --core 1 --tls 1.2 --count 1000"));
-        assert!(words("resumed").ends_with(" --tls 1.3 --resume-ratio 1 --count 1000"));
+        assert!(words("handshake-tls12").ends_with(" --core 1 --tls 1.2 --count 3000"));
+        assert!(words("resumed").ends_with(" --tls 1.3 --resume-ratio 1 --count 3000"));
         assert!(words("proxied-h2-10").ends_with(" --streams 10 --count 20000 --http2"));
         assert!(words("idle").ends_with(" --connections 4000 --core 1 --settle-s 6 --hold-s 7"));
         assert!(words("rate-2cores").contains(" --connections 32 "));

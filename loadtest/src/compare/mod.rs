@@ -163,7 +163,7 @@ fn conclude(
         contenders.iter().zip(forms).map(|(contender, form)| ServerReport::new(contender, *form)).collect();
     let measures = measures.iter().zip(&outcomes.by_measure);
     let measures = measures
-        .map(|(measure, outcomes_of)| MeasureReport::new(measure, &servers, outcomes_of, outcomes.floor_us));
+        .map(|(measure, measured)| MeasureReport::new(measure, &servers, measured));
     Ok(Comparison {
         command: "compare",
         command_line: command_line(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::measure::{Measure, Work};
+use super::summary::ratio;
 
 /// The share of its cores' time that a server must have been busy for its throughput to be its own.
 const BUSY_MIN: f64 = 0.9;
@@ -22,6 +23,15 @@ pub(crate) enum Outcome {
     Void(String),
 }
 
+/// One measurement.
+#[derive(Clone, Debug)]
+pub(crate) struct Measurement {
+    /// What it came to.
+    pub(crate) outcome: Outcome,
+    /// CPU µs of the floor meanwhile, where it was looked at.
+    pub(crate) floor_us: Option<f64>,
+}
+
 /// What was asked of the load, which its result is held against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
@@ -31,6 +41,19 @@ pub(crate) struct Asked {
     pub(crate) warmup: u64,
     /// Connections at one time.
     pub(crate) connections: u32,
+}
+
+impl Measurement {
+    /// One that there is no load for.
+    pub(crate) fn none(why: String) -> Self {
+        Self { outcome: Outcome::None(why), floor_us: None }
+    }
+
+    /// Its figure over the floor.
+    pub(crate) fn over_floor(&self) -> Option<f64> {
+        let Outcome::Figure(figure) = self.outcome else { return None };
+        ratio(figure, self.floor_us?)
+    }
 }
 
 impl Outcome {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::backend::Backend;
 use super::hand_off::{self, Form};
 use super::interrupt::Interrupt;
 use super::load::Load;
 use super::measure::{Measure, Setup, Work};
-use super::outcome::Outcome;
+use super::outcome::{Measurement, Outcome};
 use super::server::{Place, Server, reload_signal};
 use super::summary::Summary;
 use crate::peers::{Found, Peer};
@@ -46,11 +47,11 @@ pub(crate) struct Rounds<'a> {
     pub(crate) running: BTreeMap<(usize, Setup), Server>,
 }
 
-/// What the rounds came to: for each measure and each contender, an outcome of each round.
+/// What the rounds came to: for each measure and each contender, a measurement of each round.
 #[derive(Debug)]
 pub(crate) struct Outcomes {
     pub(crate) floor_us: Option<Summary>,
-    pub(crate) by_measure: Vec<Vec<Vec<Outcome>>>,
+    pub(crate) by_measure: Vec<Vec<Vec<Measurement>>>,
 }
 
 impl Rounds<'_> {
@@ -70,26 +71,26 @@ impl Rounds<'_> {
     /// Makes the rounds.
     pub(crate) fn run(&mut self, rounds: u32) -> Result<Outcomes> {
         let mut by_measure = vec![vec![Vec::new(); self.contenders.len()]; self.measures.len()];
-        let mut floors_us = Vec::new();
         for round in 1..=rounds {
-            floors_us.push(self.load.floor_us(self.place.cpus[0], self.interrupt)?);
-            for (measure, outcomes) in self.measures.iter().zip(&mut by_measure) {
+            for (measure, measured) in self.measures.iter().zip(&mut by_measure) {
                 for (index, contender) in self.contenders.iter().enumerate() {
                     self.interrupt.check()?;
-                    let outcome = self
+                    let measurement = self
                         .measure(measure, index)
                         .with_context(|| format!("round {round}: {}: {}", measure.name, contender.name))?;
-                    announce(round, measure, contender, &outcome);
-                    outcomes[index].push(outcome);
+                    announce(round, measure, contender, &measurement);
+                    measured[index].push(measurement);
                 }
             }
         }
+        let all = by_measure.iter().flatten().flatten();
+        let floors_us: Vec<_> = all.filter_map(|measurement| measurement.floor_us).collect();
         Ok(Outcomes { floor_us: Summary::of(&floors_us), by_measure })
     }
 
-    fn measure(&mut self, measure: &Measure, index: usize) -> Result<Outcome> {
+    fn measure(&mut self, measure: &Measure, index: usize) -> Result<Measurement> {
         if let Some(why) = self.cannot(measure, index) {
-            return Ok(Outcome::None(why));
+            return Ok(Measurement::none(why));
         }
         let mut own = None;
         let (address, pid) = if let (true, Origin::Started { peer, found }) =
@@ -102,7 +103,8 @@ impl Rounds<'_> {
             self.serving(index, measure.setup)?
         };
         let before = measure.proxied.then(|| self.backend.stats()).transpose()?;
-        let report = self.load.run(measure, address, pid, self.interrupt, || {
+        let server = (address, pid, self.place.cpus[0]);
+        let report = self.load.run(measure, server, self.interrupt, || {
             if let (Work::Reload, Some(server)) = (measure.work, &mut own) {
                 server.reload(self.place.certificates)?;
             }
@@ -114,15 +116,19 @@ impl Rounds<'_> {
         };
         let reloads = match reloads {
             Ok(reloads) => reloads,
-            Err(why) => return Ok(Outcome::None(why)),
+            Err(why) => return Ok(Measurement::none(why)),
         };
         let outcome = Outcome::read(measure, self.load.asked(measure), &report, reloads);
-        let (Outcome::Figure(_), Some(before)) = (&outcome, before) else { return Ok(outcome) };
+        let floor_us = report.get("floor_us").and_then(Value::as_f64);
+        let (Outcome::Figure(_), Some(before)) = (&outcome, before) else {
+            return Ok(Measurement { outcome, floor_us });
+        };
         let streams =
             if let Work::Request { streams: Some(streams), .. } = measure.work { streams } else { 1 };
         let in_flight = u64::from(self.load.connections) * u64::from(streams);
         let proof = self.backend.stats()?.prove_reuse(before, self.load.requests(measure), in_flight);
-        Ok(proof.err().map_or(outcome, |error| Outcome::Void(error.to_string())))
+        let outcome = proof.err().map_or(outcome, |error| Outcome::Void(error.to_string()));
+        Ok(Measurement { outcome, floor_us })
     }
 
     /// Why a measure cannot be made of a contender, if it cannot.
@@ -160,9 +166,12 @@ impl Rounds<'_> {
     }
 }
 
-fn announce(round: u32, measure: &Measure, contender: &Contender, outcome: &Outcome) {
-    let text = match outcome {
-        Outcome::Figure(figure) => format!("{figure:.1} {}", measure.unit().symbol()),
+fn announce(round: u32, measure: &Measure, contender: &Contender, measurement: &Measurement) {
+    let text = match &measurement.outcome {
+        Outcome::Figure(figure) => {
+            let times = measurement.over_floor().map(|times| format!(", {times:.2} of the floor"));
+            format!("{figure:.1} {}{}", measure.unit().symbol(), times.unwrap_or_default())
+        }
         Outcome::None(why) => why.clone(),
         Outcome::Void(why) => format!("void: {why}"),
     };

@@ -80,7 +80,7 @@ async fn make(
     length: Length,
     driver: Driver,
 ) -> Result<FloodReport> {
-    let interval = Interval::begin(&arguments.session.server_pid)?;
+    let interval = Interval::begin(&arguments.session.server_pid, None)?;
     let watchdog = Watchdog::start();
     let end = match length {
         Length::Count(count) => End::Count(count),

@@ -53,7 +53,7 @@ pub(crate) fn run(kind: Kind, arguments: &LoadArguments, steps: &[Step]) -> Resu
         bail!("the load ended before it began");
     };
     let began = SystemTime::now();
-    let interval = Interval::begin(&arguments.session.server_pid)?;
+    let interval = Interval::begin(&arguments.session.server_pid, arguments.floor_core)?;
     for thread in &started {
         // One that has ended says why at the end.
         let _ = thread.start.send(interval.start());

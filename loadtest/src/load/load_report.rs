@@ -78,6 +78,9 @@ pub(crate) struct LoadReport {
     server_pids: Vec<u32>,
     #[serde(flatten)]
     server: ServerFigures,
+    floor_core: Option<usize>,
+    floor_us: Option<f64>,
+    over_floor: Option<f64>,
     client_cpu_us_per_op: f64,
     client_busy: f64,
     client_was_limit: bool,
@@ -114,6 +117,8 @@ impl LoadReport {
         failures.merge(&warmup.causes);
         let [tls_version, cipher_suite, key_exchange] = warmup.agreement.and(tally.agreement).names();
         let is_open = arguments.rate.is_some();
+        let server = measured.server.map(|used| used.figures(operations)).unwrap_or_default();
+        let over_floor = server.server_cpu_us_per_op.zip(measured.floor_us).map(|(used, floor)| used / floor);
         let late = |quantile| tally.lateness.quantile_us(quantile).filter(|_| is_open);
         Self {
             command: ran.kind.as_str(),
@@ -164,7 +169,10 @@ impl LoadReport {
             percentiles: tally.latency.percentiles(),
             series: ran.seconds.figures(elapsed_s),
             server_pids: session.server_pid.clone(),
-            server: measured.server.map(|used| used.figures(operations)).unwrap_or_default(),
+            server,
+            floor_core: arguments.floor_core,
+            floor_us: measured.floor_us,
+            over_floor,
             client_cpu_us_per_op: client_s * 1e6 / operations,
             client_busy,
             client_was_limit: client_busy >= BUSY_MAX,
@@ -283,6 +291,11 @@ impl Report for LoadReport {
         }
         if self.rate.is_some() {
             rows.push(figure("began late by, p99", self.late_p99_us, "us"));
+        }
+        if let Some(floor_us) = self.floor_us {
+            rows.push(figure("floor meanwhile", Some(floor_us), "us"));
+            let times = self.over_floor.map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
+            rows.push(row("server CPU over the floor", times));
         }
         if self.client_was_limit {
             rows.push(row("note", "this program had no time left: the server may be able to do more"));
