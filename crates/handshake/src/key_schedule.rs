@@ -1,12 +1,12 @@
 //! Cipher suites of TLS 1.3 whose key schedule (RFC 8446 section 7.1) hashes each secret once.
 //!
 //! Most secrets of a handshake have more than one thing derived from them, each by an HMAC under the secret (RFC 5869 section
-//! 2.3). rustls' suites over aws-lc make the key of that HMAC anew each time, two blocks to hash of four; here it is kept with the
-//! secret. It is the same aws-lc that hashes.
+//! 2.3). rustls' suites over aws-lc make the key of that HMAC anew each time, two blocks to hash of four, in contexts of a
+//! kilobyte; here the two hash states that a key comes to are kept with the secret.
 
-use std::sync::LazyLock;
+use std::{marker::PhantomData, sync::LazyLock};
 
-use aws_lc_rs::hmac;
+use hmac::{Hmac, KeyInit, Mac};
 use rustls::{
     CipherSuiteCommon, SupportedCipherSuite, Tls13CipherSuite,
     crypto::{
@@ -15,7 +15,8 @@ use rustls::{
         tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError},
     },
 };
-use zeroize::Zeroizing;
+use sha2::{Sha256, Sha384};
+use zeroize::Zeroize as _;
 
 use crate::config::CIPHER_SUITES;
 
@@ -31,8 +32,8 @@ pub(crate) fn cipher_suites() -> Vec<SupportedCipherSuite> {
 fn rescheduled(suite: &'static Tls13CipherSuite) -> Tls13CipherSuite {
     let CipherSuiteCommon { suite: name, hash_provider, confidentiality_limit } = suite.common;
     let hkdf_provider: &dyn Hkdf = match hash_provider.algorithm() {
-        HashAlgorithm::SHA256 => &AwsLcHkdf(hmac::HMAC_SHA256),
-        HashAlgorithm::SHA384 => &AwsLcHkdf(hmac::HMAC_SHA384),
+        HashAlgorithm::SHA256 => &HmacHkdf::<Hmac<Sha256>>(PhantomData),
+        HashAlgorithm::SHA384 => &HmacHkdf::<Hmac<Sha384>>(PhantomData),
         _ => suite.hkdf_provider,
     };
     Tls13CipherSuite {
@@ -43,57 +44,64 @@ fn rescheduled(suite: &'static Tls13CipherSuite) -> Tls13CipherSuite {
     }
 }
 
-/// HKDF (RFC 5869) with one hash.
-struct AwsLcHkdf(hmac::Algorithm);
+/// HKDF (RFC 5869) with one HMAC.
+struct HmacHkdf<M>(PhantomData<M>);
 
-impl AwsLcHkdf {
-    fn expander(&self, secret: &[u8]) -> Box<dyn HkdfExpander> {
-        Box::new(AwsLcExpander(hmac::Key::new(self.0, secret)))
+/// A secret from which more is derived.
+struct HmacExpander<M>(M);
+
+/// An HMAC, the same before each message.
+trait Keyed: Mac + KeyInit + Clone + Send + Sync + 'static {
+    fn keyed(key: &[u8]) -> Self {
+        <Self as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length")
+    }
+
+    /// What it comes to, of which no copy is left.
+    fn end(self) -> OkmBlock {
+        let mut output = self.finalize().into_bytes();
+        let block = OkmBlock::new(&output);
+        output.as_mut_slice().zeroize();
+        block
     }
 }
 
-impl Hkdf for AwsLcHkdf {
+impl<M: Mac + KeyInit + Clone + Send + Sync + 'static> Keyed for M {}
+
+impl<M: Keyed> Hkdf for HmacHkdf<M> {
     fn extract_from_zero_ikm(&self, salt: Option<&[u8]>) -> Box<dyn HkdfExpander> {
         let zeros = [0; OkmBlock::MAX_LEN];
-        self.extract_from_secret(salt, &zeros[..self.0.digest_algorithm().output_len()])
+        self.extract_from_secret(salt, &zeros[..M::output_size()])
     }
 
     /// Without a salt the key of HMAC is empty, which is the same as zeros (RFC 2104 section 2).
     fn extract_from_secret(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
-        let salt = hmac::Key::new(self.0, salt.unwrap_or_default());
-        let mut extracted = Zeroizing::new([0; OkmBlock::MAX_LEN]);
-        let extracted = hmac::sign_to_buffer(&salt, secret, &mut *extracted);
-        self.expander(extracted.expect("the buffer takes the output of every hash"))
+        let salt = M::keyed(salt.unwrap_or_default());
+        self.expander_for_okm(&salt.chain_update(secret).end())
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        self.expander(okm.as_ref())
+        Box::new(HmacExpander(M::keyed(okm.as_ref())))
     }
 
     fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
-        Tag::new(hmac::sign(&hmac::Key::new(self.0, key.as_ref()), message).as_ref())
+        Tag::new(M::keyed(key.as_ref()).chain_update(message).end().as_ref())
     }
 }
 
-/// A secret from which more is derived.
-struct AwsLcExpander(hmac::Key);
-
-impl AwsLcExpander {
+impl<M: Keyed> HmacExpander<M> {
     /// One block of output (RFC 5869 section 2.3), its number counted from one.
-    fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(before);
+    fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> OkmBlock {
+        let mut mac = self.0.clone().chain_update(before);
         for part in info {
-            context.update(part);
+            mac.update(part);
         }
-        context.update(&[number]);
-        context.sign()
+        mac.chain_update([number]).end()
     }
 }
 
-impl HkdfExpander for AwsLcExpander {
+impl<M: Keyed> HkdfExpander for HmacExpander<M> {
     fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
-        let mut before: Option<hmac::Tag> = None;
+        let mut before: Option<OkmBlock> = None;
         let mut number = 0_u8;
         for part in output.chunks_mut(self.hash_len()) {
             number = number.checked_add(1).ok_or(OutputLengthError)?;
@@ -105,11 +113,11 @@ impl HkdfExpander for AwsLcExpander {
     }
 
     fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
-        OkmBlock::new(self.block(&[], info, 1).as_ref())
+        self.block(&[], info, 1)
     }
 
     fn hash_len(&self) -> usize {
-        self.0.algorithm().digest_algorithm().output_len()
+        M::output_size()
     }
 }
 
