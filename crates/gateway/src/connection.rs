@@ -1,6 +1,13 @@
 //! The corridor: the one way that a connection walks.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+    time::Instant,
+};
 
 use monoio::net::TcpStream;
 use portcullis_handshake::{Activity, ClientHello, HandshakeFailure, Handshaken};
@@ -24,7 +31,7 @@ pub(crate) async fn run(
     (_connection, handshake): (ConnectionSlot, HandshakeSlot),
 ) {
     let started = Instant::now();
-    let arrival = Arrival { shard: Rc::clone(&shard), listener, peer };
+    let arrival = Arrival { shard: Rc::clone(&shard), listener, peer, started };
     // Boxed, like each later stage: a connection that idles does not keep room for the stages behind it.
     let shaken = Box::pin(arrival.shake_hands(Socket::new(socket))).await;
     drop(handshake);
@@ -44,30 +51,40 @@ struct Arrival {
     shard: Rc<Shard>,
     listener: usize,
     peer: SocketAddr,
+    started: Instant,
 }
 
 impl Arrival {
     /// ClientHello, trust domain, handshake, verdict, within the deadline. `None` if it failed, which is then told.
     async fn shake_hands(self, socket: Socket) -> Option<(Handshaken, Rc<Session>)> {
         let timeout = self.shard.view().plan.listeners[self.listener].limits.handshake_timeout;
+        let deadline = self.shard.deadlines.at(self.started + timeout);
         let mut judging = None;
-        let within_deadline = async {
-            let hello = ClientHello::read(socket).await?;
-            // As it is now: who says nothing for long must not be judged by rules, or known by keys, of when it came.
-            let view = self.shard.view();
-            let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
-                return Err(hello.refuse_name().await);
-            };
-            let connection = (Rc::clone(&self.shard), self.listener);
-            let judge = ConnectionJudge::new(connection, Rc::clone(&view), domain.id);
-            judging = Some((Rc::clone(&judge), Rc::clone(&view), domain.id));
-            let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
-            let handshaken = hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
-            let judged = judge.outcome(&handshaken)?;
-            Ok((handshaken, activity, judged))
+        let outcome = {
+            let mut within_deadline = pin!(async {
+                let hello = ClientHello::read(socket).await?;
+                // As it is now: who says nothing for long must not be judged by rules, or known by keys, of when it came.
+                let view = self.shard.view();
+                let Some(domain) = view.select(self.listener, hello.server_name().as_deref()) else {
+                    return Err(hello.refuse_name().await);
+                };
+                let connection = (Rc::clone(&self.shard), self.listener);
+                let judge = ConnectionJudge::new(connection, Rc::clone(&view), domain.id);
+                judging = Some((Rc::clone(&judge), Rc::clone(&view), domain.id));
+                let activity = Rc::new(Activity::new(Rc::clone(&self.shard.clock)));
+                let handshaken =
+                    hello.finish(domain.tls.clone(), judge.clone(), Rc::clone(&activity)).await?;
+                let judged = judge.outcome(&handshaken)?;
+                Ok((handshaken, activity, judged))
+            });
+            poll_fn(|cx| match within_deadline.as_mut().poll(cx) {
+                Poll::Pending => {
+                    deadline.poll(self.shard.now(), cx).map(|()| Err(HandshakeFailure::Timeout))
+                }
+                outcome => outcome,
+            })
+            .await
         };
-        let outcome = monoio::time::timeout(timeout, within_deadline).await;
-        let outcome = outcome.unwrap_or(Err(HandshakeFailure::Timeout));
         let Some((judge, view, domain)) = judging else {
             return self.failed(outcome.err().as_ref().unwrap_or(&HandshakeFailure::Unjudged), None);
         };

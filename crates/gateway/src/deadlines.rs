@@ -1,4 +1,4 @@
-//! Deadlines of connections that wait for nothing else.
+//! Deadlines that need no timer of their own.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,8 +7,8 @@ use std::{
     time::Instant,
 };
 
-/// The deadlines of a shard's idle connections, which its housekeeping looks after: as exact as that is frequent, and a tenth of what a
-/// timer of the runtime takes.
+/// The deadlines of a shard's handshakes and idle connections, which its housekeeping looks after: as exact as that is frequent, and a
+/// tenth of what a timer of the runtime takes.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     waiting: RefCell<BTreeMap<Key, Waker>>,

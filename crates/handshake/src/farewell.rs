@@ -46,19 +46,23 @@ impl std::fmt::Debug for Linger {
 }
 
 /// Sends `bytes` as the last words on a socket that has no TLS yet. Errors no longer matter.
-pub(crate) async fn send_last(mut socket: Socket, bytes: Vec<u8>) {
-    let last_words = async {
-        if !bytes.is_empty() {
-            socket.write(bytes);
+///
+/// Boxed: it seldom comes to this, and a handshake does not keep room for it.
+pub(crate) fn send_last(mut socket: Socket, bytes: Vec<u8>) -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        let last_words = async {
+            if !bytes.is_empty() {
+                socket.write(bytes);
+                poll_fn(|cx| socket.poll_written(cx)).await?;
+            }
+            socket.finish();
             poll_fn(|cx| socket.poll_written(cx)).await?;
-        }
-        socket.finish();
-        poll_fn(|cx| socket.poll_written(cx)).await?;
-        let mut drained = 0;
-        poll_fn(|cx| poll_drained(&mut socket, &mut drained, cx)).await;
-        io::Result::Ok(())
-    };
-    let _ = monoio::time::timeout(LINGER, last_words).await;
+            let mut drained = 0;
+            poll_fn(|cx| poll_drained(&mut socket, &mut drained, cx)).await;
+            io::Result::Ok(())
+        };
+        let _ = monoio::time::timeout(LINGER, last_words).await;
+    })
 }
 
 fn poll_drained(socket: &mut Socket, drained: &mut usize, cx: &mut Context<'_>) -> Poll<()> {

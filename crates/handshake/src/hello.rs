@@ -12,10 +12,12 @@ use portcullis_socket::Socket;
 use portcullis_telemetry::{HandshakeKind, TlsVersion};
 use rustls::{
     ProtocolVersion, ServerConfig,
-    server::{Accepted, Acceptor},
+    server::{Accepted, AcceptedAlert, Acceptor},
 };
 
-use crate::{Activity, ClientJudge, HandshakeFailure, TlsStream, judge::HandshakeContext};
+use crate::{
+    Activity, ClientJudge, HandshakeFailure, TlsStream, farewell::send_last, judge::HandshakeContext,
+};
 
 /// A fatal `unrecognized_name` alert as a plaintext record (RFC 8446 5.1, 6; RFC 6066 3). No keys exist yet, and
 /// rustls has no way to send this one.
@@ -87,16 +89,12 @@ impl ClientHello {
                 ciphertext = Ciphertext { buffer, taken: 0 };
             }
             ciphertext.feed(|bytes| acceptor.read_tls(bytes)).map_err(HandshakeFailure::Io)?;
-            match acceptor.accept() {
-                Ok(None) => {}
+            let refused = match acceptor.accept() {
+                Ok(None) => continue,
                 Ok(Some(accepted)) => return Ok(Self { accepted, socket, rest: ciphertext }),
-                Err((error, mut alert)) => {
-                    let mut bytes = Vec::new();
-                    alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
-                    crate::farewell::send_last(socket, bytes).await;
-                    return Err(HandshakeFailure::Tls(error));
-                }
-            }
+                Err(refused) => refused,
+            };
+            return Err(refuse(socket, refused).await);
         }
     }
 
@@ -106,10 +104,13 @@ impl ClientHello {
     }
 
     /// Ends the handshake for a name that is none of ours.
-    pub async fn refuse_name(self) -> HandshakeFailure {
+    pub fn refuse_name(self) -> impl Future<Output = HandshakeFailure> {
         let name = self.server_name().unwrap_or_default();
-        crate::farewell::send_last(self.socket, UNRECOGNIZED_NAME.to_vec()).await;
-        HandshakeFailure::UnknownServerName(name)
+        let last_words = send_last(self.socket, UNRECOGNIZED_NAME.to_vec());
+        async {
+            last_words.await;
+            HandshakeFailure::UnknownServerName(name)
+        }
     }
 
     /// Does the handshake with `config`; `judge` is asked for this client and no other. The caller keeps the
@@ -117,31 +118,50 @@ impl ClientHello {
     ///
     /// # Errors
     /// [`HandshakeFailure`]; the peer was sent the alert that rustls has for it.
-    pub async fn finish(
+    pub fn finish(
         self,
         config: Arc<ServerConfig>,
         judge: Rc<dyn ClientJudge>,
         activity: Rc<Activity>,
-    ) -> Result<Handshaken, HandshakeFailure> {
+    ) -> impl Future<Output = Result<Handshaken, HandshakeFailure>> {
+        let Self { accepted, socket, rest } = self;
         let mut context = Some(HandshakeContext::new(judge));
-        // A ClientHello may offer sessions.
-        let accepted = HandshakeContext::during(&mut context, || self.accepted.into_connection(config));
-        let tls = match accepted {
-            Ok(tls) => tls,
-            Err((error, mut alert)) => {
-                let mut bytes = Vec::new();
-                alert.write_all(&mut bytes).map_err(HandshakeFailure::Io)?;
-                crate::farewell::send_last(self.socket, bytes).await;
-                return Err(HandshakeFailure::Tls(error));
-            }
+        // A ClientHello may offer sessions. What it was is used up here, so that nothing of it is kept while the client works.
+        let begun = match HandshakeContext::during(&mut context, || accepted.into_connection(config)) {
+            Ok(tls) => Ok(Box::new(TlsStream::new(tls, socket, rest, activity))),
+            Err(refused) => Err(refuse(socket, refused)),
         };
-        let mut stream = Box::new(TlsStream::new(tls, self.socket, self.rest, activity));
-        match poll_fn(|cx| poll_handshake(&mut stream, &mut context, cx)).await {
-            Ok(()) => Ok(Handshaken::of(stream)),
-            Err(failure) => {
-                stream.close().await;
-                Err(failure)
+        async move {
+            let mut stream = match begun {
+                Ok(stream) => stream,
+                Err(refused) => return Err(refused.await),
+            };
+            match poll_fn(|cx| poll_handshake(&mut stream, &mut context, cx)).await {
+                Ok(()) => Ok(Handshaken::of(stream)),
+                Err(failure) => {
+                    stream.close().await;
+                    Err(failure)
+                }
             }
+        }
+    }
+}
+
+/// Sends the alert that rustls has for a ClientHello.
+fn refuse(
+    socket: Socket,
+    (error, mut alert): (rustls::Error, AcceptedAlert),
+) -> impl Future<Output = HandshakeFailure> {
+    let mut bytes = Vec::new();
+    let written = alert.write_all(&mut bytes);
+    let last_words = send_last(socket, bytes);
+    async {
+        match written {
+            Ok(()) => {
+                last_words.await;
+                HandshakeFailure::Tls(error)
+            }
+            Err(error) => HandshakeFailure::Io(error),
         }
     }
 }

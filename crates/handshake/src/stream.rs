@@ -131,7 +131,7 @@ impl TlsStream {
     /// Ends the stream: what is queued is sent, then `close_notify` and FIN; then what the peer had under way is read
     /// and dropped for a moment, so that the last words reach it. Errors no longer matter. After an error of the socket
     /// it does nothing at all.
-    pub async fn close(mut self) {
+    pub async fn close(mut self: Box<Self>) {
         if self.end == End::Over {
             return;
         }

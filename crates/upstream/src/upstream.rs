@@ -72,21 +72,25 @@ impl Upstream {
 
     /// A connection to the server whose turn it is, else to the next that can be reached.
     pub(crate) async fn connect(&self, allow_reuse: bool) -> Result<Connection, UpstreamError> {
-        let count = self.servers.len();
         let first = self.turn.get();
-        self.turn.set((first + 1) % count);
-        let now = Instant::now();
-        let is_down = |server: usize| self.servers[server].down_until.get().is_some_and(|until| until > now);
+        self.turn.set((first + 1) % self.servers.len());
         // The usual case, which needs no list.
         if allow_reuse
-            && !is_down(first)
+            && !self.is_down(first)
             && let Some(connection) = self.idle(first)
         {
             return Ok(connection);
         }
+        // Boxed: most exchanges need no room for it.
+        Box::pin(self.connect_in_turn(first, allow_reuse)).await
+    }
+
+    /// A connection to the first that can be reached from this one on.
+    async fn connect_in_turn(&self, first: usize, allow_reuse: bool) -> Result<Connection, UpstreamError> {
+        let count = self.servers.len();
         // Those passed over come last rather than never: they may be all there is.
         let mut order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
-        order.sort_by_key(|server| is_down(*server));
+        order.sort_by_key(|server| self.is_down(*server));
         let mut failure = None;
         for server in order {
             if allow_reuse && let Some(connection) = self.idle(server) {
@@ -113,6 +117,11 @@ impl Upstream {
             io::ErrorKind::TimedOut => UpstreamError::ConnectTimeout,
             _ => UpstreamError::Unreachable(failure),
         })
+    }
+
+    /// Whether the server could not be reached a moment ago.
+    fn is_down(&self, server: usize) -> bool {
+        self.servers[server].down_until.get().is_some_and(|until| until > Instant::now())
     }
 
     /// The connection to `server` that was last in use: the rest may then grow old and go.

@@ -45,7 +45,7 @@ pub(crate) async fn serve(mut stream: Box<TlsStream>, session: Rc<Session>) -> C
     };
     // Who does not take what it is sent gets no more of it, and an answer that broke off must not look as if it had ended.
     if !matches!(closed, Closed::Stalled | Closed::Failed) {
-        Box::pin(stream.close()).await;
+        stream.close().await;
     }
     closed
 }

@@ -360,7 +360,14 @@ impl Taken {
         (remainder, sealing): (Remainder, Sealing),
     ) -> Result<Response<OutgoingBody>, Infallible> {
         Ok(match upstream.exchange(&mut request).await {
-            Ok(response) => self.sealed(response.map(OutgoingBody::relayed), (remainder, sealing)).await,
+            Ok(response) => {
+                let response = response.map(OutgoingBody::relayed);
+                match sealing.answer {
+                    None => with_remainder(self.answered(response), remainder),
+                    // Boxed: an answer that is not sealed needs no room for it.
+                    Some(_) => Box::pin(self.sealed(response, (remainder, sealing))).await,
+                }
+            }
             Err(error) => {
                 let refusal = self.refused(Problem::upstream(&error, sealing.tells_tpp));
                 match request.body.take().and_then(|unread| unread.source.into_unread()) {
