@@ -12,9 +12,13 @@ use portcullis_test_pki::Role;
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
 fn gate(site: &Site, drain_timeout: &str) -> Gate {
+    gate_with(site, drain_timeout, Configuration::default())
+}
+
+fn gate_with(site: &Site, drain_timeout: &str, configuration: Configuration) -> Gate {
     // One shard takes what comes in order, so that a test knows what it has read.
     let runtime = format!("shards = 1\ndrain_timeout = \"{drain_timeout}\"");
-    Gate::start(PORTCULLIS, site, &Configuration::default().runtime(&runtime))
+    Gate::start(PORTCULLIS, site, &configuration.runtime(&runtime))
 }
 
 fn client(site: &Site) -> TlsClient {
@@ -91,12 +95,22 @@ fn a_handshake_under_way_ends_with_the_drain() {
     let end = connection.map_or_else(|refusal| refusal, |mut connection| connection.end());
     assert_eq!(end, Refusal::Closed);
     assert_eq!(finishing.wait().code(), Some(0));
-    // One that does not is left behind.
+    let half_a_hello = |gate: &Gate| {
+        let mut socket = TcpStream::connect(gate.address("tpp")).expect("the gate accepts");
+        let hello = client.hello();
+        socket.write_all(&hello[..hello.len() / 2]).expect("half a hello");
+        eventually("the first half is read", || in_flight(gate) == 1.0);
+        socket
+    };
+    // One that does not is left behind,
     let mut hanging = gate(&site, "1s");
-    let mut socket = TcpStream::connect(hanging.address("tpp")).expect("the gate accepts");
-    let hello = client.hello();
-    socket.write_all(&hello[..hello.len() / 2]).expect("half a hello");
-    eventually("the first half is read", || in_flight(&hanging) == 1.0);
+    let _socket = half_a_hello(&hanging);
     hanging.terminate();
     assert_eq!(hanging.wait().code(), Some(0));
+    // or closed when its own time is over.
+    let short = Configuration::default().limits("handshake_timeout = \"3s\"");
+    let mut patient = gate_with(&site, "5m", short);
+    let _socket = half_a_hello(&patient);
+    patient.terminate();
+    assert_eq!(patient.wait().code(), Some(0));
 }

@@ -78,10 +78,8 @@ impl Arrival {
                 Ok((handshaken, activity, judged))
             });
             poll_fn(|cx| match within_deadline.as_mut().poll(cx) {
-                Poll::Pending => {
-                    deadline.poll(self.shard.now(), cx).map(|()| Err(HandshakeFailure::Timeout))
-                }
-                outcome => outcome,
+                Poll::Pending => deadline.poll(self.shard.now(), cx).map(|()| Err(HandshakeFailure::Timeout)),
+                ended => ended,
             })
             .await
         };

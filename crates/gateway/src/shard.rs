@@ -509,6 +509,7 @@ async fn serve(start: ShardStart, started: impl FnOnce()) -> Result<(), ShardErr
     }
     shard.bell.ring();
     let deadline = Instant::now() + start.drain_timeout;
+    // Handshakes under way, and connections, have their deadlines until then.
     while shard.connections() > 0 && Instant::now() < deadline {
         monoio::time::sleep(HOUSEKEEPING).await;
         let now = Instant::now();

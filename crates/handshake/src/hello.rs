@@ -113,8 +113,8 @@ impl ClientHello {
         }
     }
 
-    /// Does the handshake with `config`; `judge` is asked for this client and no other. The caller keeps the
-    /// deadline.
+    /// Does the handshake with `config`; `judge` is asked for this client and no other. What the ClientHello asks for is done at
+    /// once, and the future does the rest. The caller keeps the deadline.
     ///
     /// # Errors
     /// [`HandshakeFailure`]; the peer was sent the alert that rustls has for it.

@@ -2,11 +2,11 @@
 //!
 //! Most secrets of a handshake have more than one thing derived from them, each by an HMAC under the secret (RFC 5869 section
 //! 2.3). rustls' suites over aws-lc make the key of that HMAC anew each time, two blocks to hash of four, in contexts of a
-//! kilobyte; here the two hash states that a key comes to are kept with the secret.
+//! kilobyte; here the two hash states that a key comes to are kept with the secret. The HMACs of libraries that could keep them leave
+//! the key behind on the stack, so it is made here of two hashes.
 
 use std::{marker::PhantomData, sync::LazyLock};
 
-use hmac::{Hmac, KeyInit, Mac};
 use rustls::{
     CipherSuiteCommon, SupportedCipherSuite, Tls13CipherSuite,
     crypto::{
@@ -15,8 +15,8 @@ use rustls::{
         tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError},
     },
 };
-use sha2::{Sha256, Sha384};
-use zeroize::Zeroize as _;
+use sha2::{Digest, Sha256, Sha384, digest::common::BlockSizeUser};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config::CIPHER_SUITES;
 
@@ -32,8 +32,8 @@ pub(crate) fn cipher_suites() -> Vec<SupportedCipherSuite> {
 fn rescheduled(suite: &'static Tls13CipherSuite) -> Tls13CipherSuite {
     let CipherSuiteCommon { suite: name, hash_provider, confidentiality_limit } = suite.common;
     let hkdf_provider: &dyn Hkdf = match hash_provider.algorithm() {
-        HashAlgorithm::SHA256 => &HmacHkdf::<Hmac<Sha256>>(PhantomData),
-        HashAlgorithm::SHA384 => &HmacHkdf::<Hmac<Sha384>>(PhantomData),
+        HashAlgorithm::SHA256 => &HashedOnce::<Sha256>(PhantomData),
+        HashAlgorithm::SHA384 => &HashedOnce::<Sha384>(PhantomData),
         _ => suite.hkdf_provider,
     };
     Tls13CipherSuite {
@@ -44,62 +44,89 @@ fn rescheduled(suite: &'static Tls13CipherSuite) -> Tls13CipherSuite {
     }
 }
 
-/// HKDF (RFC 5869) with one HMAC.
-struct HmacHkdf<M>(PhantomData<M>);
+/// HKDF (RFC 5869) with one hash.
+struct HashedOnce<D>(PhantomData<D>);
 
-/// A secret from which more is derived.
-struct HmacExpander<M>(M);
+/// An HMAC (RFC 2104) under one key: the two hash states that the key comes to, which are overwritten when dropped.
+#[derive(Clone)]
+struct Keyed<D> {
+    inner: D,
+    outer: D,
+}
 
-/// An HMAC, the same before each message.
-trait Keyed: Mac + KeyInit + Clone + Send + Sync + 'static {
-    fn keyed(key: &[u8]) -> Self {
-        <Self as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length")
+/// A hash of which a state can be kept.
+trait Hash: Digest + BlockSizeUser + Clone + Send + Sync + 'static {}
+
+impl<D: Digest + BlockSizeUser + Clone + Send + Sync + 'static> Hash for D {}
+
+/// Bytes of the longest block: that of SHA-384.
+const BLOCK_BYTES_MAX: usize = 128;
+/// What the key is masked with in each of the two.
+const INNER: u8 = 0x36;
+const OUTER: u8 = 0x5c;
+
+impl<D: Hash> Keyed<D> {
+    fn new(key: &[u8]) -> Self {
+        let mut block = Zeroizing::new([0; BLOCK_BYTES_MAX]);
+        let block = &mut block[..D::block_size()];
+        if key.len() <= block.len() {
+            block[..key.len()].copy_from_slice(key);
+        } else {
+            let mut hashed = D::digest(key);
+            block[..hashed.len()].copy_from_slice(&hashed);
+            hashed.as_mut_slice().zeroize();
+        }
+        block.iter_mut().for_each(|byte| *byte ^= INNER);
+        let inner = D::new_with_prefix(&*block);
+        block.iter_mut().for_each(|byte| *byte ^= INNER ^ OUTER);
+        Self { inner, outer: D::new_with_prefix(&*block) }
     }
 
-    /// What it comes to, of which no copy is left.
+    fn with(mut self, message: &[u8]) -> Self {
+        self.inner.update(message);
+        self
+    }
+
     fn end(self) -> OkmBlock {
-        let mut output = self.finalize().into_bytes();
+        let mut hashed = self.inner.finalize();
+        let mut output = self.outer.chain_update(&hashed).finalize();
         let block = OkmBlock::new(&output);
+        hashed.as_mut_slice().zeroize();
         output.as_mut_slice().zeroize();
         block
     }
 }
 
-impl<M: Mac + KeyInit + Clone + Send + Sync + 'static> Keyed for M {}
-
-impl<M: Keyed> Hkdf for HmacHkdf<M> {
+impl<D: Hash> Hkdf for HashedOnce<D> {
     fn extract_from_zero_ikm(&self, salt: Option<&[u8]>) -> Box<dyn HkdfExpander> {
         let zeros = [0; OkmBlock::MAX_LEN];
-        self.extract_from_secret(salt, &zeros[..M::output_size()])
+        self.extract_from_secret(salt, &zeros[..<D as Digest>::output_size()])
     }
 
     /// Without a salt the key of HMAC is empty, which is the same as zeros (RFC 2104 section 2).
     fn extract_from_secret(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
-        let salt = M::keyed(salt.unwrap_or_default());
-        self.expander_for_okm(&salt.chain_update(secret).end())
+        self.expander_for_okm(&Keyed::<D>::new(salt.unwrap_or_default()).with(secret).end())
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        Box::new(HmacExpander(M::keyed(okm.as_ref())))
+        Box::new(Keyed::<D>::new(okm.as_ref()))
     }
 
     fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
-        Tag::new(M::keyed(key.as_ref()).chain_update(message).end().as_ref())
+        Tag::new(Keyed::<D>::new(key.as_ref()).with(message).end().as_ref())
     }
 }
 
-impl<M: Keyed> HmacExpander<M> {
+impl<D: Hash> Keyed<D> {
     /// One block of output (RFC 5869 section 2.3), its number counted from one.
     fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> OkmBlock {
-        let mut mac = self.0.clone().chain_update(before);
-        for part in info {
-            mac.update(part);
-        }
-        mac.chain_update([number]).end()
+        let begun = self.clone().with(before);
+        info.iter().fold(begun, |begun, part| begun.with(part)).with(&[number]).end()
     }
 }
 
-impl<M: Keyed> HkdfExpander for HmacExpander<M> {
+/// A secret from which more is derived is the key of an HMAC.
+impl<D: Hash> HkdfExpander for Keyed<D> {
     fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
         let mut before: Option<OkmBlock> = None;
         let mut number = 0_u8;
@@ -117,7 +144,7 @@ impl<M: Keyed> HkdfExpander for HmacExpander<M> {
     }
 
     fn hash_len(&self) -> usize {
-        M::output_size()
+        <D as Digest>::output_size()
     }
 }
 
@@ -144,7 +171,9 @@ mod tests {
                 let zero = suite.hkdf_provider.extract_from_zero_ikm(None).expand_block(&[]);
                 let next = suite.hkdf_provider.expander_for_okm(&block).expand_block(&[b"next"]);
                 let tag = suite.hkdf_provider.hmac_sign(&next, b"message");
-                let blocks = [block, unsalted, zero, next].map(|block| block.as_ref().to_vec());
+                let salted_long =
+                    suite.hkdf_provider.extract_from_secret(Some(&[7; 200]), b"").expand_block(&[]);
+                let blocks = [block, unsalted, zero, next, salted_long].map(|block| block.as_ref().to_vec());
                 (blocks, long, tag.as_ref().to_vec(), secret.hash_len())
             });
             assert_eq!(own, theirs);

@@ -76,7 +76,7 @@ impl Upstream {
         self.turn.set((first + 1) % self.servers.len());
         // The usual case, which needs no list.
         if allow_reuse
-            && !self.is_down(first)
+            && !self.is_down(first, Instant::now())
             && let Some(connection) = self.idle(first)
         {
             return Ok(connection);
@@ -87,10 +87,10 @@ impl Upstream {
 
     /// A connection to the first that can be reached from this one on.
     async fn connect_in_turn(&self, first: usize, allow_reuse: bool) -> Result<Connection, UpstreamError> {
-        let count = self.servers.len();
+        let (count, now) = (self.servers.len(), Instant::now());
         // Those passed over come last rather than never: they may be all there is.
         let mut order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
-        order.sort_by_key(|server| self.is_down(*server));
+        order.sort_by_key(|server| self.is_down(*server, now));
         let mut failure = None;
         for server in order {
             if allow_reuse && let Some(connection) = self.idle(server) {
@@ -120,8 +120,8 @@ impl Upstream {
     }
 
     /// Whether the server could not be reached a moment ago.
-    fn is_down(&self, server: usize) -> bool {
-        self.servers[server].down_until.get().is_some_and(|until| until > Instant::now())
+    fn is_down(&self, server: usize, now: Instant) -> bool {
+        self.servers[server].down_until.get().is_some_and(|until| until > now)
     }
 
     /// The connection to `server` that was last in use: the rest may then grow old and go.

@@ -203,7 +203,11 @@ pub(crate) fn example() -> Comparison {
         figures([200.0, 201.0, 199.0]),
         figures([100.0, 110.0, 90.0]),
         vec![Measurement::none("not resumed".to_owned())],
-        measured([Outcome::Figure(1.0), Outcome::Void("2 of 3 failed".to_owned()), Outcome::None("x".to_owned())]),
+        measured([
+            Outcome::Figure(1.0),
+            Outcome::Void("2 of 3 failed".to_owned()),
+            Outcome::None("x".to_owned()),
+        ]),
     ];
     let floor_us = Summary::of(&floors_us);
     let measure = Measure::from_str("handshake", false).unwrap();

@@ -162,8 +162,7 @@ fn conclude(
     let servers: Vec<_> =
         contenders.iter().zip(forms).map(|(contender, form)| ServerReport::new(contender, *form)).collect();
     let measures = measures.iter().zip(&outcomes.by_measure);
-    let measures = measures
-        .map(|(measure, measured)| MeasureReport::new(measure, &servers, measured));
+    let measures = measures.map(|(measure, measured)| MeasureReport::new(measure, &servers, measured));
     Ok(Comparison {
         command: "compare",
         command_line: command_line(),

@@ -84,7 +84,8 @@ impl Rounds<'_> {
             }
         }
         let all = by_measure.iter().flatten().flatten();
-        let floors_us: Vec<_> = all.filter_map(|measurement| measurement.floor_us).collect();
+        let measured = all.filter(|measurement| matches!(measurement.outcome, Outcome::Figure(_)));
+        let floors_us: Vec<_> = measured.filter_map(|measurement| measurement.floor_us).collect();
         Ok(Outcomes { floor_us: Summary::of(&floors_us), by_measure })
     }
 

@@ -364,7 +364,7 @@ impl Taken {
                 let response = response.map(OutgoingBody::relayed);
                 match sealing.answer {
                     None => with_remainder(self.answered(response), remainder),
-                    // Boxed: an answer that is not sealed needs no room for it.
+                    // Boxed: the usual answer, which is not sealed, needs no room for it.
                     Some(_) => Box::pin(self.sealed(response, (remainder, sealing))).await,
                 }
             }
