@@ -95,6 +95,12 @@ impl<D: Hash> Keyed<D> {
         output.as_mut_slice().zeroize();
         block
     }
+
+    /// One block of output (RFC 5869 section 2.3), its number counted from one.
+    fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> OkmBlock {
+        let begun = self.clone().with(before);
+        info.iter().fold(begun, |begun, part| begun.with(part)).with(&[number]).end()
+    }
 }
 
 impl<D: Hash> Hkdf for HashedOnce<D> {
@@ -114,14 +120,6 @@ impl<D: Hash> Hkdf for HashedOnce<D> {
 
     fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
         Tag::new(Keyed::<D>::new(key.as_ref()).with(message).end().as_ref())
-    }
-}
-
-impl<D: Hash> Keyed<D> {
-    /// One block of output (RFC 5869 section 2.3), its number counted from one.
-    fn block(&self, before: &[u8], info: &[&[u8]], number: u8) -> OkmBlock {
-        let begun = self.clone().with(before);
-        info.iter().fold(begun, |begun, part| begun.with(part)).with(&[number]).end()
     }
 }
 
