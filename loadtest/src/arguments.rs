@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Idle(IdleArguments),
     /// The server behind a gate: small answers or large ones over connections that are kept, and counts of both
     Backend(BackendArguments),
+    /// A TLS server of rustls and monoio and nothing else, beside which the cost of a gate on them is the gate's own
+    Bare(BareArguments),
     /// The OCSP responder of the CA whose clients are made
     Responder(ResponderArguments),
     /// One HTML page of one or several results
@@ -232,6 +234,33 @@ pub(crate) struct BackendArguments {
     /// Field without which a request is counted and answered 400
     #[arg(long)]
     pub(crate) require_field: Option<String>,
+    /// Kernel interface
+    #[arg(long, value_enum, default_value_t = Io::Auto)]
+    pub(crate) io: Io,
+    /// Allow an address that is not a loopback address
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+/// Options of `bare`.
+#[derive(Debug, Args)]
+pub(crate) struct BareArguments {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// PEM file with the server's certificate and its issuing CAs
+    #[arg(long)]
+    pub(crate) chain: PathBuf,
+    /// PEM file with the server's private key
+    #[arg(long)]
+    pub(crate) key: PathBuf,
+    /// PEM file with the CAs that a client's certificate must lead to, by webpki. Without it every certificate passes whose key the
+    /// client proves: no path is built
+    #[arg(long)]
+    pub(crate) anchor: Option<PathBuf>,
+    /// Core to run on
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
     /// Kernel interface
     #[arg(long, value_enum, default_value_t = Io::Auto)]
     pub(crate) io: Io,

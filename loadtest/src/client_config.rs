@@ -67,7 +67,8 @@ fn suites_with(cipher: Cipher, suites: &[SupportedCipherSuite]) -> Vec<Supported
     suites.iter().copied().filter(has_cipher).collect()
 }
 
-fn roots(file: &Path) -> Result<RootCertStore> {
+/// The certificates of a PEM file, at least one, as anchors.
+pub(crate) fn roots(file: &Path) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
         roots.add(certificate).with_context(|| file.display().to_string())?;

@@ -9,6 +9,7 @@
 mod answer;
 mod arguments;
 mod backend;
+mod bare;
 mod chunked;
 mod client_config;
 mod clients;
@@ -72,6 +73,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Flood(flood) => flood::run(&flood),
         Command::Idle(idle) => print(&load::idle::run(&idle)?, idle.session.format),
         Command::Backend(arguments) => backend::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Bare(arguments) => bare::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Responder(arguments) => responder::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Page(arguments) => page::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),

@@ -1,7 +1,7 @@
 //! `loadtest backend`: the server behind a gate. It costs little itself, keeps every connection, and counts connections and
 //! requests, so that a script can prove that the gate kept them too and that it handed the client's certificate on.
 
-mod request;
+pub(crate) mod request;
 
 use std::cell::Cell;
 use std::io::{self, Write};

@@ -4,7 +4,7 @@
 use httparse::{EMPTY_HEADER, Status};
 
 /// Largest head that is taken; one that is longer is answered 431. Gates limit heads to less themselves.
-pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most header fields that are taken; a request with more is answered 400.
 const FIELDS_MAX: usize = 128;
 /// Most bytes that an answer may be asked to have; a request for more is answered 400. A bound against a slip of the pen, since
@@ -13,20 +13,20 @@ const BYTES_MAX: u64 = 1 << 30;
 
 /// A request whose head is complete.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Bytes of the head.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// What is asked for.
-    pub(super) resource: Resource,
+    pub(crate) resource: Resource,
     /// The peer closes the connection after the answer.
-    pub(super) closes: bool,
+    pub(crate) closes: bool,
     /// Values of the field that was looked for, in the order of their lines.
-    pub(super) values: Vec<&'a [u8]>,
+    pub(crate) values: Vec<&'a [u8]>,
 }
 
 /// What the backend has. Only the end of a path counts, since a gate may put anything before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resource {
+pub(crate) enum Resource {
     /// `/stats`, and nothing before it: what was counted. What comes through a gate never names it.
     Stats,
     /// `…/bytes/N`: so many bytes.
@@ -39,7 +39,7 @@ pub(super) enum Resource {
 
 /// Why a request is refused. The connection ends with the refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RequestError {
+pub(crate) enum RequestError {
     /// httparse refused the head.
     #[error("{0}")]
     Head(httparse::Error),
@@ -59,7 +59,7 @@ pub(super) enum RequestError {
 
 impl RequestError {
     /// The status that says so.
-    pub(super) fn status(self) -> &'static str {
+    pub(crate) fn status(self) -> &'static str {
         match self {
             Self::Head(_) | Self::Body | Self::Bytes => "400 Bad Request",
             Self::Method => "405 Method Not Allowed",
@@ -69,7 +69,7 @@ impl RequestError {
 }
 
 /// Reads the head that `bytes` begin with, and looks for the field `field`. Returns None while the head is not complete.
-pub(super) fn parse<'a>(bytes: &'a [u8], field: Option<&str>) -> Result<Option<Request<'a>>, RequestError> {
+pub(crate) fn parse<'a>(bytes: &'a [u8], field: Option<&str>) -> Result<Option<Request<'a>>, RequestError> {
     let mut headers = [EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Request::new(&mut headers);
     let (length, complete) = match head.parse(bytes).map_err(RequestError::Head)? {
