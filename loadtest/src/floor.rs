@@ -2,8 +2,7 @@
 //! one key agreement. What a server uses above the sum is what it adds itself.
 
 use std::hint::black_box;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +19,7 @@ use serde::Serialize;
 use crate::arguments::FloorArguments;
 use crate::driver;
 use crate::report::{Report, Row, figure, row};
+use crate::watch::{Watch, Watching};
 
 /// Batches of each operation. The median of an odd number is one that was measured.
 const BATCHES: usize = 21;
@@ -115,10 +115,7 @@ pub(crate) fn measure(arguments: &FloorArguments) -> Result<FloorReport> {
 /// The floor while a load runs, looked at again and again on the core of the server. What slows the machine down at times, such as
 /// others that share it, then slows both down.
 #[derive(Debug)]
-pub(crate) struct FloorWatch {
-    until: Sender<()>,
-    thread: JoinHandle<Result<FloorSeen>>,
-}
+pub(crate) struct FloorWatch(Watch<Result<FloorSeen>>);
 
 /// What a watch saw.
 #[derive(Clone, Copy, Debug)]
@@ -132,17 +129,15 @@ pub(crate) struct FloorSeen {
 impl FloorWatch {
     /// Begins to look, on that core.
     pub(crate) fn start(core: usize) -> Result<Self> {
-        let (until, ended) = channel();
         let (ready, is_ready) = channel();
-        let watch = move || {
+        let watch = Watch::start("floor", move |watching| {
             driver::pin(&[core])?;
             let cryptography = Cryptography::new()?;
-            // Who started it may be gone, which the next look at the channel says.
+            // Who started it may be gone, which the next look says.
             let _ = ready.send(());
-            watch(&cryptography, &ended)
-        };
-        let thread = std::thread::Builder::new().name("floor".to_owned()).spawn(watch).context("a thread")?;
-        let watch = Self { until, thread };
+            watch(&cryptography, &watching)
+        });
+        let watch = Self(watch?);
         // One that has ended says why: before a load of an hour, and not behind it.
         if is_ready.recv().is_err() {
             watch.end()?;
@@ -153,14 +148,12 @@ impl FloorWatch {
 
     /// Ends it.
     pub(crate) fn end(self) -> Result<FloorSeen> {
-        drop(self.until);
-        let Ok(seen) = self.thread.join() else { bail!("the thread of the floor panicked") };
-        seen.context("floor")
+        self.0.end()?.context("floor")
     }
 }
 
 /// Looks until there is nobody any more who waits for it to end.
-fn watch(cryptography: &Cryptography, ended: &Receiver<()>) -> Result<FloorSeen> {
+fn watch(cryptography: &Cryptography, watching: &Watching) -> Result<FloorSeen> {
     let (mut looks, mut in_looks) = (0_u32, Duration::ZERO);
     loop {
         // What the server had in the caches meanwhile is paid for here, as the server pays for what is here.
@@ -171,7 +164,7 @@ fn watch(cryptography: &Cryptography, ended: &Receiver<()>) -> Result<FloorSeen>
         }
         in_looks += thread_cpu()?.saturating_sub(start);
         looks += 1;
-        if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+        if !watching.wait(LOOK_EVERY) {
             break;
         }
     }

@@ -38,6 +38,7 @@ mod step_figures;
 mod tally;
 mod tickets;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 

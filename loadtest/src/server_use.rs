@@ -1,16 +1,15 @@
 //! What a server used between two readings: CPU time, turns of its threads, memory.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::process::{self, Switches};
 use crate::report::{Row, row};
 use crate::server_cpu::{CpuReading, CpuSource, CpuUsed};
+use crate::watch::Watch;
 
 /// Time between two looks at the server's memory. One takes less than a millisecond.
 const MEMORY_LOOK: Duration = Duration::from_secs(1);
@@ -22,7 +21,7 @@ pub(crate) struct ServerUse {
     pss_before_bytes: u64,
     cpu: CpuReading,
     switches: BTreeMap<u32, Switches>,
-    memory: MemoryWatch,
+    memory: Watch<u64>,
 }
 
 /// What a server used.
@@ -52,7 +51,7 @@ impl ServerUse {
     pub(crate) fn begin(pids: &[u32]) -> Result<Self> {
         let named = || "--server-pid".to_owned();
         let pss_before_bytes = process::family_pss_bytes(pids).with_context(named)?;
-        let memory = MemoryWatch::start(pids.to_vec(), pss_before_bytes)?;
+        let memory = watch_memory(pids.to_vec(), pss_before_bytes)?;
         let switches = process::family_switches(pids).with_context(named)?;
         let cpu = CpuReading::take(pids).with_context(named)?;
         Ok(Self { pids: pids.to_vec(), pss_before_bytes, cpu, switches, memory })
@@ -118,33 +117,16 @@ impl ServerFigures {
     }
 }
 
-/// A thread that looks at the memory of the processes again and again, and keeps the greatest.
-#[derive(Debug)]
-struct MemoryWatch {
-    until: Sender<()>,
-    thread: JoinHandle<u64>,
-}
-
-impl MemoryWatch {
-    fn start(pids: Vec<u32>, first_bytes: u64) -> Result<Self> {
-        let (until, ended) = channel();
-        let look = move || {
-            let mut greatest = first_bytes;
-            while ended.recv_timeout(MEMORY_LOOK) == Err(RecvTimeoutError::Timeout) {
-                // A process that is gone is told of at the end.
-                greatest = greatest.max(process::family_pss_bytes(&pids).unwrap_or_default());
-            }
-            greatest
-        };
-        let thread = std::thread::Builder::new().name("memory".to_owned()).spawn(look).context("a thread")?;
-        Ok(Self { until, thread })
-    }
-
-    fn end(self) -> Result<u64> {
-        drop(self.until);
-        let Ok(greatest) = self.thread.join() else { bail!("the thread that looks at memory panicked") };
-        Ok(greatest)
-    }
+/// Looks at the memory of the processes again and again, and keeps the greatest.
+fn watch_memory(pids: Vec<u32>, first_bytes: u64) -> Result<Watch<u64>> {
+    Watch::start("memory", move |watching| {
+        let mut greatest = first_bytes;
+        while watching.wait(MEMORY_LOOK) {
+            // A process that is gone is told of at the end.
+            greatest = greatest.max(process::family_pss_bytes(&pids).unwrap_or_default());
+        }
+        greatest
+    })
 }
 
 #[cfg(test)]

@@ -360,14 +360,7 @@ impl Taken {
         (remainder, sealing): (Remainder, Sealing),
     ) -> Result<Response<OutgoingBody>, Infallible> {
         Ok(match upstream.exchange(&mut request).await {
-            Ok(response) => {
-                let response = response.map(OutgoingBody::relayed);
-                match sealing.answer {
-                    None => with_remainder(self.answered(response), remainder),
-                    // Boxed: the usual answer, which is not sealed, needs no room for it.
-                    Some(_) => Box::pin(self.sealed(response, (remainder, sealing))).await,
-                }
-            }
+            Ok(response) => self.finished(response.map(OutgoingBody::relayed), (remainder, sealing)).await,
             Err(error) => {
                 let refusal = self.refused(Problem::upstream(&error, sealing.tells_tpp));
                 match request.body.take().and_then(|unread| unread.source.into_unread()) {
@@ -379,20 +372,30 @@ impl Taken {
     }
 
     /// The answer to a request, sealed where it is to be.
-    async fn sealed(
+    async fn finished(
         self,
         response: Response<OutgoingBody>,
         (remainder, sealing): (Remainder, Sealing),
     ) -> Response<OutgoingBody> {
-        let Some(answer) = sealing.answer else {
-            return with_remainder(self.answered(response), remainder);
-        };
+        match sealing.answer {
+            None => with_remainder(self.answered(response), remainder),
+            // Boxed: the usual answer, which is not sealed, needs no room for it.
+            Some(answer) => Box::pin(self.sealed(answer, response, (remainder, sealing.tells_tpp))).await,
+        }
+    }
+
+    async fn sealed(
+        self,
+        answer: AnswerSeal,
+        response: Response<OutgoingBody>,
+        (remainder, tells_tpp): (Remainder, bool),
+    ) -> Response<OutgoingBody> {
         let (sealed, unread) = answer.seal(response, &self.session.shard.seals.spool).await;
         let response = match sealed {
             Ok(response) => self.answered(response),
             // The answer did not come: its head has not been passed on yet.
-            Err(SealRefusal::Body(error)) => self.refused(Problem::upstream(&error, sealing.tells_tpp)),
-            Err(refusal) => self.refused(Problem::seal(&refusal, sealing.tells_tpp)),
+            Err(SealRefusal::Body(error)) => self.refused(Problem::upstream(&error, tells_tpp)),
+            Err(refusal) => self.refused(Problem::seal(&refusal, tells_tpp)),
         };
         let remainder = match unread {
             Some(unread) => remainder.of(unread),
@@ -461,7 +464,7 @@ async fn answer_sealed(
     let sealing = Sealing { answer, tells_tpp };
     let refused = match granted {
         Granted::Answer(response) => match sealed_body::verify(body, sealed, &bounds).await {
-            Ok(()) => return Ok(taken.sealed(response, (remainder, sealing)).await),
+            Ok(()) => return Ok(taken.finished(response, (remainder, sealing)).await),
             Err(refused) => refused,
         },
         Granted::Forward(index, head) => {
