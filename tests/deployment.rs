@@ -1,5 +1,5 @@
 //! What `deploy/` says is true of the gate: its alerts read metrics that exist and are explained, its unit allows what the gate
-//! calls and gives a drain the time that it may take.
+//! calls and gives a drain the time that it may take, and the gate takes the configuration with which its profile is made.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use portcullis_test_harness::available;
+use portcullis_test_harness::{Gate, Site, available};
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {
@@ -119,4 +119,15 @@ fn the_unit_gives_a_drain_its_time() {
     let default = seconds(row.split('"').nth(1).expect("its default"));
     let stop = seconds(&unit("TimeoutStopSec")[0]);
     assert!(stop > default + 5, "shards have 5 s more than {default} s, systemd waits for {stop} s");
+}
+
+#[test]
+fn the_configuration_with_which_a_profile_is_made_is_good() {
+    let script = read("deploy/build-with-profile");
+    let (_, text) = script.split_once("<<'TOML'\n").expect("the file begins");
+    let (text, _) = text.split_once("\nTOML\n").expect("it ends");
+    let site = Site::new();
+    site.write("ca.pem", &site.qtsp.root_pem());
+    let output = Gate::output(env!("CARGO_BIN_EXE_portcullis"), &["check"], &site, text);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
 }
