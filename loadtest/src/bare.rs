@@ -1,4 +1,4 @@
-//! `loadtest bare`: a TLS server of rustls and monoio and nothing else. It asks for a client's certificate, answers each GET, and
+//! `loadtest bare`: a TLS server of rustls and monoio and nothing else. It requires a client's certificate, answers each GET, and
 //! knows no rules, routes, limits or counts: what a gate on the same libraries costs beside it is the gate's own.
 
 use std::io::{self, Read as _, Write as _};
@@ -17,7 +17,8 @@ use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, ServerConne
 
 use crate::arguments::BareArguments;
 use crate::backend::request;
-use crate::{client_config, driver};
+use crate::client_config;
+use crate::driver::{self, Driver};
 
 /// Bytes read at once: one TLS record of the largest size and its header.
 const INBOX_BYTES: usize = 16 * 1024 + 256;
@@ -25,7 +26,7 @@ const INBOX_BYTES: usize = 16 * 1024 + 256;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 
 /// Serves until the process is ended, or accepting fails. The address is written to standard output, since port 0 lets the system
-/// choose.
+/// choose, with the kernel's interface, since one server is to be held against another on the same.
 pub(crate) fn run(arguments: &BareArguments) -> Result<()> {
     if !arguments.listen.ip().to_canonical().is_loopback() && !arguments.allow_remote {
         bail!("{} is not a loopback address; --allow-remote permits it", arguments.listen);
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &BareArguments) -> Result<()> {
         driver::pin(&[core])?;
     }
     driver::raise_descriptor_limit()?;
-    driver::run(arguments.io, |_| serve(config, arguments.listen))
+    driver::run(arguments.io, |driver| serve(config, arguments.listen, driver))
 }
 
 /// What the gate does where it resumes nothing: every TLS version, X25519 or P-256, a certificate of every client.
@@ -62,14 +63,16 @@ fn config(arguments: &BareArguments) -> Result<ServerConfig> {
     Ok(config)
 }
 
-async fn serve(config: Arc<ServerConfig>, listen: SocketAddr) -> Result<()> {
+async fn serve(config: Arc<ServerConfig>, listen: SocketAddr, driver: Driver) -> Result<()> {
     // With reuse_port a server that was forgotten would take half of the connections, and nobody would notice.
     let listener = TcpListener::bind_with_config(listen, &ListenerOpts::new().reuse_port(false))
         .with_context(|| format!("--listen {listen}"))?;
-    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    writeln!(io::stdout(), "listening on {} by {driver}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await.context("accept")?;
-        let tls = ServerConnection::new(Arc::clone(&config))?;
+        let mut tls = ServerConnection::new(Arc::clone(&config))?;
+        // All that one read can ask for is answered in one go; no more is read before it is sent.
+        tls.set_buffer_limit(None);
         let (inbox, outbox, received) = (Vec::with_capacity(INBOX_BYTES), Vec::new(), Vec::new());
         // What breaks a connection is the load's to report; there is no deadline, since a load may hold what it does not use.
         monoio::spawn(Peer { stream, tls, inbox, outbox, received }.serve());
@@ -96,6 +99,9 @@ impl Peer {
                 return Ok(());
             }
             let goes_on = self.take();
+            if !goes_on {
+                self.tls.send_close_notify();
+            }
             self.flush().await?;
             if !goes_on {
                 return Ok(());

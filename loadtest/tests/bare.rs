@@ -6,10 +6,19 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{env, fs};
 
 use portcullis_test_pki::{Authority, ServerCertificate, TppCertificate};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
+
+/// Longest wait for the server to answer or to end. Past it the test fails.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Files of an authority, its server and its client, and of a stranger with an authority of its own, until the test ends.
 struct Files(PathBuf);
@@ -57,9 +66,32 @@ impl Server {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().strip_prefix("listening on ").expect("the address is the first line").to_owned();
-        Self { process, address }
+        let said = line.trim().strip_prefix("listening on ").expect("the address is the first line");
+        let (address, driver) = said.split_once(" by ").expect("and the driver");
+        assert!(io == "auto" || io == driver, "{line}");
+        Self { process, address: address.to_owned() }
+    }
+
+    /// A connection on which the test speaks itself, as the client.
+    fn connect(&self, files: &Files) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(files.path("root.pem")).unwrap()).unwrap();
+        let chain = CertificateDer::pem_file_iter(files.path("client.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(files.path("client.key")).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let tls = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        StreamOwned::new(tls, self.dial())
+    }
+
+    fn dial(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream
     }
 
     /// A load of a client with the files of that name, or without a certificate.
@@ -133,13 +165,43 @@ fn an_anchor_decides_who_passes_and_without_one_a_key_is_enough() {
 }
 
 #[test]
+fn requests_that_come_together_are_all_answered_and_the_end_is_said() {
+    let files = Files::new("together");
+    let server = Server::start(&files, "auto", None);
+    let mut connection = server.connect(&files);
+    let requests = "GET / HTTP/1.1\r\n\r\n".repeat(4999) + "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+    connection.write_all(requests.as_bytes()).unwrap();
+    let mut answers = String::new();
+    // Without close_notify this is an error.
+    connection.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 5000);
+    assert!(answers.ends_with("\r\n\r\nok\n"));
+}
+
+#[test]
+fn a_head_without_an_end_or_a_bad_one_ends_the_connection() {
+    let files = Files::new("heads");
+    let server = Server::start(&files, "auto", None);
+    for head in [format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(70_000)), "POST / HTTP/1.1\r\n\r\n".to_owned()]
+    {
+        let mut connection = server.connect(&files);
+        connection.write_all(head.as_bytes()).unwrap();
+        let mut answers = String::new();
+        // What is written after the end may reset the connection before the end is read.
+        let _ = connection.read_to_string(&mut answers);
+        assert_eq!(answers, "");
+    }
+    assert!(server.load(&files, "handshake", Some("client"), &[]).status.success(), "others are served on");
+}
+
+#[test]
 fn what_is_not_tls_is_told_so_and_ended() {
     let files = Files::new("nonsense");
     let server = Server::start(&files, "auto", None);
-    let mut connection = TcpStream::connect(&server.address).unwrap();
+    let mut connection = server.dial();
     connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut told = Vec::new();
     connection.read_to_end(&mut told).unwrap();
-    assert_eq!(told[0], 21, "an alert (RFC 8446, section 5.1): {told:?}");
+    assert_eq!(told.first(), Some(&21), "an alert (RFC 8446, section 5.1): {told:?}");
     assert!(server.load(&files, "handshake", Some("client"), &[]).status.success(), "others are served on");
 }

@@ -4,7 +4,7 @@
 use httparse::{EMPTY_HEADER, Status};
 
 /// Largest head that is taken; one that is longer is answered 431. Gates limit heads to less themselves.
-pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most header fields that are taken; a request with more is answered 400.
 const FIELDS_MAX: usize = 128;
 /// Most bytes that an answer may be asked to have; a request for more is answered 400. A bound against a slip of the pen, since
