@@ -1,11 +1,11 @@
 //! The command line as written. `plan` turns it into what the program runs on.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clients::arguments::ClientArguments;
+use crate::serving::ServingArguments;
 
 /// Most streams of a connection. Servers allow about a hundred, and more than they allow wait.
 const STREAMS_MAX: i64 = 10_000;
@@ -225,29 +225,18 @@ pub(crate) struct IdleArguments {
 /// Options of `backend`.
 #[derive(Debug, Args)]
 pub(crate) struct BackendArguments {
-    /// Address to listen on; port 0 lets the system choose
-    #[arg(long)]
-    pub(crate) listen: SocketAddr,
-    /// Core to run on
-    #[arg(long)]
-    pub(crate) core: Option<usize>,
+    #[command(flatten)]
+    pub(crate) serving: ServingArguments,
     /// Field without which a request is counted and answered 400
     #[arg(long)]
     pub(crate) require_field: Option<String>,
-    /// Kernel interface
-    #[arg(long, value_enum, default_value_t = Io::Auto)]
-    pub(crate) io: Io,
-    /// Allow an address that is not a loopback address
-    #[arg(long)]
-    pub(crate) allow_remote: bool,
 }
 
 /// Options of `bare`.
 #[derive(Debug, Args)]
 pub(crate) struct BareArguments {
-    /// Address to listen on; port 0 lets the system choose
-    #[arg(long)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) serving: ServingArguments,
     /// PEM file with the server's certificate and its issuing CAs
     #[arg(long)]
     pub(crate) chain: PathBuf,
@@ -258,23 +247,13 @@ pub(crate) struct BareArguments {
     /// client proves: no path is built
     #[arg(long)]
     pub(crate) anchor: Option<PathBuf>,
-    /// Core to run on
-    #[arg(long)]
-    pub(crate) core: Option<usize>,
-    /// Kernel interface
-    #[arg(long, value_enum, default_value_t = Io::Auto)]
-    pub(crate) io: Io,
-    /// Allow an address that is not a loopback address
-    #[arg(long)]
-    pub(crate) allow_remote: bool,
 }
 
 /// Options of `responder`.
 #[derive(Debug, Args)]
 pub(crate) struct ResponderArguments {
-    /// Address to listen on; port 0 lets the system choose
-    #[arg(long)]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) serving: ServingArguments,
     /// PEM file with the CA that answers, as --issuer of a load
     #[arg(long)]
     pub(crate) issuer: PathBuf,
@@ -287,15 +266,6 @@ pub(crate) struct ResponderArguments {
     /// File with the serial numbers of the revoked, as --revoked-serials of a load writes it
     #[arg(long)]
     pub(crate) revoked_serials: Option<PathBuf>,
-    /// Core to run on
-    #[arg(long)]
-    pub(crate) core: Option<usize>,
-    /// Kernel interface
-    #[arg(long, value_enum, default_value_t = Io::Auto)]
-    pub(crate) io: Io,
-    /// Allow an address that is not a loopback address
-    #[arg(long)]
-    pub(crate) allow_remote: bool,
 }
 
 /// Options of everything that speaks to a server.

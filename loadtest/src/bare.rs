@@ -2,14 +2,13 @@
 //! knows no rules, routes, limits or counts: what a gate on the same libraries costs beside it is the gate's own.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{TcpListener, TcpStream};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -18,7 +17,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, ServerConne
 use crate::arguments::BareArguments;
 use crate::backend::request;
 use crate::client_config;
-use crate::driver::{self, Driver};
+use crate::driver::Driver;
 
 /// Bytes read at once: one TLS record of the largest size and its header.
 const INBOX_BYTES: usize = 16 * 1024 + 256;
@@ -28,15 +27,9 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 /// Serves until the process is ended, or accepting fails. The address is written to standard output, since port 0 lets the system
 /// choose, with the kernel's interface, since one server is to be held against another on the same.
 pub(crate) fn run(arguments: &BareArguments) -> Result<()> {
-    if !arguments.listen.ip().to_canonical().is_loopback() && !arguments.allow_remote {
-        bail!("{} is not a loopback address; --allow-remote permits it", arguments.listen);
-    }
+    arguments.serving.check()?;
     let config = Arc::new(config(arguments)?);
-    if let Some(core) = arguments.core {
-        driver::pin(&[core])?;
-    }
-    driver::raise_descriptor_limit()?;
-    driver::run(arguments.io, |driver| serve(config, arguments.listen, driver))
+    arguments.serving.run(|listener, driver| serve(config, listener, driver))
 }
 
 /// What the gate does where it resumes nothing: every TLS version, X25519 or P-256, a certificate of every client.
@@ -49,7 +42,7 @@ fn config(arguments: &BareArguments) -> Result<ServerConfig> {
             let roots = Arc::new(client_config::roots(file)?);
             WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?
         }
-        None => Arc::new(AnyCertificate { provider: Arc::clone(&provider) }),
+        None => Arc::new(AnyCertificate { algorithms: provider.signature_verification_algorithms }),
     };
     let (chain, key) =
         (client_config::certificates(&arguments.chain)?, client_config::private_key(&arguments.key)?);
@@ -63,10 +56,7 @@ fn config(arguments: &BareArguments) -> Result<ServerConfig> {
     Ok(config)
 }
 
-async fn serve(config: Arc<ServerConfig>, listen: SocketAddr, driver: Driver) -> Result<()> {
-    // With reuse_port a server that was forgotten would take half of the connections, and nobody would notice.
-    let listener = TcpListener::bind_with_config(listen, &ListenerOpts::new().reuse_port(false))
-        .with_context(|| format!("--listen {listen}"))?;
+async fn serve(config: Arc<ServerConfig>, listener: TcpListener, driver: Driver) -> Result<()> {
     writeln!(io::stdout(), "listening on {} by {driver}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await.context("accept")?;
@@ -166,7 +156,7 @@ fn answer(tls: &mut ServerConnection, received: &mut Vec<u8>) -> bool {
 /// Takes any certificate whose key the client has, as a server does that knows it already: no path is built.
 #[derive(Debug)]
 struct AnyCertificate {
-    provider: Arc<CryptoProvider>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientCertVerifier for AnyCertificate {
@@ -189,7 +179,7 @@ impl ClientCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(message, cert, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -198,10 +188,10 @@ impl ClientCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(message, cert, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -34,6 +34,7 @@ mod responder;
 mod scenario;
 mod server_cpu;
 mod server_use;
+mod serving;
 mod step_figures;
 mod tally;
 mod tickets;

@@ -5,16 +5,14 @@ pub(crate) mod request;
 
 use std::cell::Cell;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{TcpListener, TcpStream};
 use serde::Serialize;
 
 use crate::arguments::BackendArguments;
-use crate::driver;
 
 use self::request::{Request, RequestError, Resource};
 
@@ -68,26 +66,17 @@ struct Reply {
 /// Serves until the process is ended, or accepting fails. The address is written to standard output, since port 0 lets the system
 /// choose.
 pub(crate) fn run(arguments: &BackendArguments) -> Result<()> {
-    if !arguments.listen.ip().to_canonical().is_loopback() && !arguments.allow_remote {
-        bail!("{} is not a loopback address; --allow-remote permits it", arguments.listen);
-    }
+    arguments.serving.check()?;
     if let Some(field) = &arguments.require_field
         && !is_token(field)
     {
         bail!("--require-field {field:?}: not the name of a field");
     }
-    if let Some(core) = arguments.core {
-        driver::pin(&[core])?;
-    }
-    driver::raise_descriptor_limit()?;
     let backend = Rc::new(Backend { required_field: arguments.require_field.clone(), ..Backend::default() });
-    driver::run(arguments.io, |_| serve(backend, arguments.listen))
+    arguments.serving.run(|listener, _| serve(backend, listener))
 }
 
-async fn serve(backend: Rc<Backend>, listen: SocketAddr) -> Result<()> {
-    // With reuse_port a backend that was forgotten would take half of the connections, and nobody would notice.
-    let listener = TcpListener::bind_with_config(listen, &ListenerOpts::new().reuse_port(false))
-        .with_context(|| format!("--listen {listen}"))?;
+async fn serve(backend: Rc<Backend>, listener: TcpListener) -> Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await.context("accept")?;

@@ -6,20 +6,18 @@ mod question;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-use monoio::net::{ListenerOpts, TcpListener, TcpStream};
+use monoio::net::{TcpListener, TcpStream};
 use portcullis_test_pki::IssuingCa;
 use portcullis_test_pki::revocation::ocsp_answer;
 use serde::Serialize;
 
 use crate::arguments::ResponderArguments;
 use crate::clients::issuing_ca;
-use crate::driver;
 
 use self::question::{Asked, QuestionError};
 
@@ -52,9 +50,7 @@ struct Responder {
 /// Serves until the process is ended, or accepting fails. The address is written to standard output, since port 0 lets the system
 /// choose.
 pub(crate) fn run(arguments: &ResponderArguments) -> Result<()> {
-    if !arguments.listen.ip().to_canonical().is_loopback() && !arguments.allow_remote {
-        bail!("{} is not a loopback address; --allow-remote permits it", arguments.listen);
-    }
+    arguments.serving.check()?;
     let responder = Responder {
         ca: issuing_ca(&arguments.issuer, &arguments.issuer_key)?,
         valid_s: i64::try_from(humantime::parse_duration(&arguments.valid).context("--valid")?.as_secs())?,
@@ -63,11 +59,7 @@ pub(crate) fn run(arguments: &ResponderArguments) -> Result<()> {
     };
     // A key that cannot answer is told of now and not with the first question.
     ocsp_answer(&responder.ca, &[], responder.valid_s).context("--issuer-key")?;
-    if let Some(core) = arguments.core {
-        driver::pin(&[core])?;
-    }
-    driver::raise_descriptor_limit()?;
-    driver::run(arguments.io, |_| serve(Rc::new(responder), arguments.listen))
+    arguments.serving.run(|listener, _| serve(Rc::new(responder), listener))
 }
 
 /// The serial numbers in a file that `--revoked-serials` of a load has written.
@@ -83,9 +75,7 @@ fn revoked(file: &Path) -> Result<HashSet<Vec<u8>>> {
     text.lines().map(octets).collect()
 }
 
-async fn serve(responder: Rc<Responder>, listen: SocketAddr) -> Result<()> {
-    let listener = TcpListener::bind_with_config(listen, &ListenerOpts::new().reuse_port(false))
-        .with_context(|| format!("--listen {listen}"))?;
+async fn serve(responder: Rc<Responder>, listener: TcpListener) -> Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await.context("accept")?;
